@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Vitrine.Interop;
+
+/// <summary>The C library: waiting on descriptors, and freeing what XCB allocates.</summary>
+internal static partial class LibC
+{
+    internal const string Library = "libc";
+    internal const short PollIn = 1;
+    internal const int SignalTerminate = 15;
+    internal const int EventFdCloexec = 0x80000;
+    internal const int EventFdNonBlocking = 0x800;
+
+    /// <summary>fcntl: duplicate, the copy closes on exec.</summary>
+    internal const int FDupFdCloexec = 1030;
+
+    /// <summary>Number of descriptors that are ready, 0 after
+    /// <paramref name="timeoutMilliseconds"/> (-1: never), -1 when a signal came.</summary>
+    [LibraryImport(Library)]
+    internal static partial int poll(Span<PollDescriptor> descriptors, nuint count, int timeoutMilliseconds);
+
+    [LibraryImport(Library)]
+    internal static partial SafeFileHandle eventfd(uint initialValue, int flags);
+
+    /// <summary>8 bytes: the counter, which becomes 0; -1 when it was 0 and the descriptor does not block.</summary>
+    [LibraryImport(Library, EntryPoint = "read")]
+    internal static partial nint read(SafeFileHandle descriptor, out ulong value, nuint count);
+
+    /// <summary>8 bytes: added to the counter.</summary>
+    [LibraryImport(Library, EntryPoint = "write")]
+    internal static partial nint write(SafeFileHandle descriptor, in ulong value, nuint count);
+
+    [LibraryImport(Library)]
+    internal static partial int fcntl(SafeFileHandle descriptor, int command, int argument);
+
+    [LibraryImport(Library)]
+    internal static partial int kill(int processId, int signal);
+
+    [LibraryImport(Library)]
+    internal static unsafe partial void free(void* memory);
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct PollDescriptor
+{
+    public int Descriptor;
+    public short Events;
+    public short ReturnedEvents;
+}
