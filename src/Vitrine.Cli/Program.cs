@@ -1,1 +1,3 @@
-return 2;
+using Vitrine.Cli;
+
+return await CommandTree.RunAsync(Terminal.OfProcess(), args).ConfigureAwait(false);

@@ -1,0 +1,106 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using Vitrine.Frames;
+
+namespace Vitrine.Cli.Settings;
+
+/// <summary>One setting of sharing: its flag, its key in <c>vitrine.yaml</c>, its <c>VITRINE_</c> variable, its help and its
+/// check all come from here.</summary>
+internal sealed class Setting
+{
+    private Setting(string name, string valueName, string description, string allowed, Func<string, bool> isValid)
+    {
+        Name = name;
+        Allowed = allowed;
+        IsValid = isValid;
+        Option = new Option<string>("--" + name) { HelpName = valueName, Description = description };
+    }
+
+    /// <summary>As in <c>vitrine.yaml</c> and, after <c>--</c>, on the command line.</summary>
+    public string Name { get; }
+
+    /// <summary>Which values there are, for messages.</summary>
+    public string Allowed { get; }
+
+    public Func<string, bool> IsValid { get; }
+
+    public Option<string> Option { get; }
+
+    /// <summary>Name of the property of <see cref="ShareSettings"/> it is bound to: <c>max-viewers</c> is <c>MaxViewers</c>.</summary>
+    public string Key => string.Concat(Name.Split('-').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
+
+    /// <summary>The variable that sets it: <c>VITRINE_MAX_VIEWERS</c>.</summary>
+    public string Variable => SettingLayers.VariablePrefix + Name.ToUpperInvariant().Replace('-', '_');
+
+    /// <summary>Every setting, made anew: a command owns its options.</summary>
+    public static IReadOnlyList<Setting> All() =>
+    [
+        new("display", ":N", "X display to share (default: $DISPLAY)", "an X display such as :0 or host:0.0", IsText(256)),
+        new("monitor", "NAME", "share one monitor only; vitrine displays lists them", "the name of a monitor", IsText(64)),
+        new("region", "WxH+X+Y", "share a part of the screen, in device pixels", "WIDTHxHEIGHT+X+Y, such as 800x600+100+50", text => TryParseRegion(text, out _)),
+        new("window", "WINDOW", "share one window: its number, a part of its title, or «active» for the one that has the focus", "a window number (0x...), a part of a title, or active", IsText(256)),
+        new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
+        new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
+        new("backend", "NAME", "how the screen is read: auto, x11-shm or x11-getimage (default: auto)", "auto, x11-shm, x11-getimage", text => text is "auto" or "x11-shm" or "x11-getimage"),
+        new("listen", "ADDRESS", $"address to listen on; other than loopback it is TLS only (default: {ShareSettings.DefaultListen})", "an IP address of this machine, 0.0.0.0 for all", text => IPAddress.TryParse(text, out _)),
+        new("port", "N", $"port to listen on; 0 takes a free one (default: {ShareSettings.DefaultPort})", "0 to 65535", IsNumber(0, 65_535)),
+        new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "16 to 128 letters, digits, - and _", IsToken),
+        new("token-file", "FILE", "file that holds the access token", "a file", IsText(4096)),
+        new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file", IsText(4096)),
+        new("key", "FILE", "private key of the certificate (PEM)", "a PEM file", IsText(4096)),
+        new("max-viewers", "N", $"most viewers at once (default: {ShareSettings.DefaultMaxViewers})", $"1 to {ShareSettings.MaxViewersMax}", IsNumber(1, ShareSettings.MaxViewersMax)),
+        new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}", "a file", IsText(4096)),
+    ];
+
+    /// <summary>Parses <c>WxH+X+Y</c>; X and Y may be negative (<c>800x600-100+0</c>).</summary>
+    public static bool TryParseRegion(string text, out DeviceRectangle region)
+    {
+        region = default;
+        int at = text.IndexOfAny(['+', '-']);
+        if (at < 0 || !TryParseSides(text.AsSpan(0, at), 1, FrameFormat.SidePixelsMax, out DeviceSize size))
+        {
+            return false;
+        }
+
+        int second = text.IndexOfAny(['+', '-'], at + 1);
+        if (second < 0
+            || !int.TryParse(text.AsSpan(at, second - at), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int x)
+            || !int.TryParse(text.AsSpan(second), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int y)
+            || Math.Abs((long)x) > FrameFormat.SidePixelsMax || Math.Abs((long)y) > FrameFormat.SidePixelsMax)
+        {
+            return false;
+        }
+
+        region = new(x, y, size.Width, size.Height);
+        return true;
+    }
+
+    /// <summary>Parses <c>WxH</c> of a private display.</summary>
+    public static bool TryParseSize(string text, out DeviceSize size) => TryParseSides(text, 64, 16_384, out size) && FrameFormat.IsSupported(size);
+
+    private static bool TryParseSides(ReadOnlySpan<char> text, int least, int most, out DeviceSize size)
+    {
+        size = default;
+        int cross = text.IndexOf('x');
+        if (cross < 0
+            || !int.TryParse(text[..cross], NumberStyles.None, CultureInfo.InvariantCulture, out int width)
+            || !int.TryParse(text[(cross + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int height)
+            || width < least || height < least || width > most || height > most)
+        {
+            return false;
+        }
+
+        size = new(width, height);
+        return true;
+    }
+
+    private static Func<string, bool> IsNumber(int least, int most) =>
+        text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most;
+
+    private static Func<string, bool> IsText(int lengthMax) =>
+        text => text.Length >= 1 && text.Length <= lengthMax && !text.Any(char.IsControl);
+
+    private static bool IsToken(string text) =>
+        text.Length is >= 16 and <= 128 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+}

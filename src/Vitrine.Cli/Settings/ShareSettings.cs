@@ -1,0 +1,43 @@
+namespace Vitrine.Cli.Settings;
+
+/// <summary>What to share and how, after flags, environment, file and defaults were laid over each other and checked.
+/// Text that has a form of its own (region, size, address) was checked to have it.</summary>
+internal sealed class ShareSettings
+{
+    public const int DefaultFps = 60;
+    public const int FpsMax = 240;
+    public const string DefaultListen = "127.0.0.1";
+    public const int DefaultPort = 8790;
+    public const int DefaultMaxViewers = 64;
+    public const int MaxViewersMax = 1_000;
+
+    public string? Display { get; set; }
+
+    public string? Monitor { get; set; }
+
+    public string? Region { get; set; }
+
+    public string? Window { get; set; }
+
+    public string? Size { get; set; }
+
+    public int Fps { get; set; } = DefaultFps;
+
+    public string Backend { get; set; } = "auto";
+
+    public string Listen { get; set; } = DefaultListen;
+
+    public int Port { get; set; } = DefaultPort;
+
+    public string? Token { get; set; }
+
+    public string? TokenFile { get; set; }
+
+    public string? Cert { get; set; }
+
+    public string? Key { get; set; }
+
+    public int MaxViewers { get; set; } = DefaultMaxViewers;
+
+    public string? ReadyFile { get; set; }
+}
