@@ -1,0 +1,40 @@
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab;
+
+/// <summary>What a laboratory is, for <c>vitrine lab</c> without a name.</summary>
+/// <param name="Name">The name on the command line.</param>
+/// <param name="Summary">What it answers, one sentence.</param>
+/// <param name="Needs">What must be installed, as Debian packages.</param>
+/// <param name="Peers">What it compares with when installed, as Debian packages.</param>
+/// <param name="Duration">How long the full run takes.</param>
+/// <param name="QuickDuration">How long it takes with <c>--quick</c>.</param>
+public sealed record LaboratoryDescription(
+    string Name, string Summary, IReadOnlyList<string> Needs, IReadOnlyList<string> Peers, TimeSpan Duration, TimeSpan QuickDuration);
+
+/// <summary>How far a run is.</summary>
+/// <param name="Doing">What is being done, for people.</param>
+/// <param name="Fraction">Share of the run that is done, 0 to 1.</param>
+public readonly record struct LabProgress(string Doing, double Fraction);
+
+/// <summary>A laboratory: measures, beside its peers, and says how the figures stand against the goals.</summary>
+/// <remarks>One run at a time per machine: two would measure each other.</remarks>
+public interface ILaboratory
+{
+    /// <summary>What it is.</summary>
+    LaboratoryDescription Description { get; }
+
+    /// <summary>Measures.</summary>
+    /// <exception cref="MissingRequirementException">Something the lab cannot do without is missing; peers never are.</exception>
+    Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken);
+}
+
+/// <summary>Something that a lab cannot do without is missing on this machine.</summary>
+/// <param name="what">What is missing.</param>
+/// <param name="package">The Debian package that has it.</param>
+public sealed class MissingRequirementException(string what, string package)
+    : Exception($"{what} is missing. Install it: apt-get install {package}")
+{
+    /// <summary>The Debian package that has it.</summary>
+    public string Package { get; } = package;
+}

@@ -1,0 +1,38 @@
+namespace Vitrine.Lab;
+
+/// <summary>How a laboratory runs.</summary>
+public sealed record LabOptions
+{
+    /// <summary>End within 45 seconds, with fewer rounds.</summary>
+    public bool Quick { get; init; }
+
+    /// <summary>How long the painting part of <c>soak</c> lasts.</summary>
+    public TimeSpan SoakDuration { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>
+    public SoakCounts SoakCounts { get; init; } = new(Frames: 100_000, Joins: 1_000, Resizes: 100);
+
+    /// <summary>How this program is started again as a child: executable and leading arguments.</summary>
+    public IReadOnlyList<string> ProgramCommand { get; init; } = DefaultProgramCommand();
+
+    /// <summary>The command line that repeats the run, for the document.</summary>
+    public string CommandLine { get; init; } = Environment.CommandLine;
+
+    /// <summary>Clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    // A framework-dependent program is either started by its own executable or by «dotnet vitrine.dll»; in the second case, and
+    // in a test host, the executable of this process is not the program.
+    private static string[] DefaultProgramCommand()
+    {
+        string beside = Path.Combine(AppContext.BaseDirectory, "vitrine.dll");
+        string own = Environment.ProcessPath ?? "dotnet";
+        return Path.GetFileNameWithoutExtension(own) == "vitrine" ? [own] : [Path.GetFileName(own) == "dotnet" ? own : "dotnet", beside];
+    }
+}
+
+/// <summary>Sizes of the growth part of <c>soak</c>.</summary>
+/// <param name="Frames">Frames captured, coded and shown.</param>
+/// <param name="Joins">Viewers that join and leave.</param>
+/// <param name="Resizes">Changes of the screen's size.</param>
+public readonly record struct SoakCounts(int Frames, int Joins, int Resizes);
