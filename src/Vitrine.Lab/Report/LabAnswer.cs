@@ -1,0 +1,114 @@
+using System.Globalization;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Report;
+
+/// <summary>What a run found, in one sentence of a person; the first line of its report and of the terminal.</summary>
+public static class LabAnswer
+{
+    /// <summary>The sentence.</summary>
+    public static string Of(RunDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        string found = document.Lab switch
+        {
+            "capture" => Capture(document),
+            "latency" => Latency(document),
+            "soak" => Soak(document),
+            _ => string.Empty,
+        };
+        return $"{found}{Goals(document)}".Trim();
+    }
+
+    internal static string Number(double value)
+    {
+        double size = Math.Abs(value);
+        return double.IsNaN(value) ? "no figure"
+            : size >= 1000 ? value.ToString("#,0", CultureInfo.InvariantCulture)
+            : size >= 100 ? value.ToString("0", CultureInfo.InvariantCulture)
+            : size >= 10 ? value.ToString("0.#", CultureInfo.InvariantCulture)
+            : size >= 1 ? value.ToString("0.##", CultureInfo.InvariantCulture)
+            : size == 0 ? "0"
+            : size >= 0.001 ? value.ToString("0.####", CultureInfo.InvariantCulture)
+            : value.ToString("0.#e0", CultureInfo.InvariantCulture);
+    }
+
+    private static string Capture(RunDocument document)
+    {
+        const string Size = "7680x2160";
+        var parts = new List<string>();
+        if (P50(document, "x11-shm/" + Size) is double shared && P50(document, "x11-getimage/" + Size) is double plain)
+        {
+            parts.Add($"MIT-SHM is {Number(plain / shared)}x as fast as XGetImage here");
+        }
+
+        if (Ratio(document, $"x11-shm/{Size} vs memcpy") is double copy)
+        {
+            parts.Add($"a full {Size} frame costs {Number(copy)}x a memory copy");
+        }
+
+        if (P50(document, "x11-shm-damage/200x100") is double damage)
+        {
+            parts.Add($"a 200x100 change is in our memory {Number(damage)} ms after its event");
+        }
+
+        return Sentence(parts);
+    }
+
+    private static string Latency(RunDocument document)
+    {
+        var parts = new List<string>();
+        if (P50(document, "loopback-client/64x64") is double client)
+        {
+            parts.Add($"a change is decoded in the client {Number(client)} ms after it was drawn (median)");
+        }
+
+        if (P50(document, "chromium-canvas/64x64") is double canvas)
+        {
+            parts.Add($"on Chromium's canvas after {Number(canvas)} ms");
+        }
+
+        if (P50(document, "x0vncserver/64x64") is double vnc)
+        {
+            parts.Add($"x0vncserver takes {Number(vnc)} ms");
+        }
+
+        return Sentence(parts);
+    }
+
+    private static string Soak(RunDocument document)
+    {
+        var parts = new List<string>();
+        if (document.FindCase("exactness/1920x1080") is { } exact)
+        {
+            double rests = exact.Metrics.GetValueOrDefault("comparisons"), wrong = exact.Metrics.GetValueOrDefault("differingPixels");
+            parts.Add(wrong == 0
+                ? $"the picture equalled the screen at every pixel in all {Number(rests)} comparisons"
+                : $"{Number(wrong)} pixels differed in {Number(rests)} comparisons");
+        }
+
+        double[] growth = [.. document.Ratios.Where(ratio => ratio.Name.Contains("growth", StringComparison.Ordinal)).Select(ratio => ratio.Value)];
+        if (growth.Length > 0)
+        {
+            parts.Add(growth.All(value => value <= 0) ? "nothing grew" : "something grew");
+        }
+
+        return Sentence(parts);
+    }
+
+    private static string Goals(RunDocument document)
+    {
+        int goals = document.Ratios.Count(ratio => ratio.Met is not null), missed = document.Ratios.Count(ratio => ratio.Met is false);
+        return goals == 0 ? string.Empty
+            : missed == 0 ? $"All {goals} goals are met."
+            : $"{missed} of {goals} goals {(missed == 1 ? "is" : "are")} not met.";
+    }
+
+    private static string Sentence(List<string> parts) =>
+        parts.Count == 0 ? string.Empty : $"{char.ToUpperInvariant(parts[0][0])}{string.Join("; ", parts)[1..]}. ";
+
+    private static double? P50(RunDocument document, string name) =>
+        document.FindCase(name)?.Metrics.TryGetValue("p50Ms", out double value) == true ? value : null;
+
+    private static double? Ratio(RunDocument document, string name) => document.Ratios.FirstOrDefault(ratio => ratio.Name == name)?.Value;
+}
