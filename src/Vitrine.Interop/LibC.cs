@@ -8,6 +8,9 @@ internal static partial class LibC
 {
     internal const string Library = "libc";
     internal const short PollIn = 1;
+    internal const int SocketLevel = 1;
+    internal const int SocketDomain = 39;
+    internal const int DomainUnix = 1;
     internal const int SignalTerminate = 15;
     internal const int EventFdCloexec = 0x80000;
     internal const int EventFdNonBlocking = 0x800;
@@ -24,15 +27,22 @@ internal static partial class LibC
     internal static partial SafeFileHandle eventfd(uint initialValue, int flags);
 
     /// <summary>8 bytes: the counter, which becomes 0; -1 when it was 0 and the descriptor does not block.</summary>
-    [LibraryImport(Library, EntryPoint = "read")]
+    [LibraryImport(Library)]
     internal static partial nint read(SafeFileHandle descriptor, out ulong value, nuint count);
 
     /// <summary>8 bytes: added to the counter.</summary>
-    [LibraryImport(Library, EntryPoint = "write")]
+    [LibraryImport(Library)]
     internal static partial nint write(SafeFileHandle descriptor, in ulong value, nuint count);
 
     [LibraryImport(Library)]
     internal static partial int fcntl(SafeFileHandle descriptor, int command, int argument);
+
+    /// <summary>0 when <paramref name="value"/> was set.</summary>
+    [LibraryImport(Library)]
+    internal static partial int getsockopt(int descriptor, int level, int option, out int value, ref uint length);
+
+    [LibraryImport(Library)]
+    internal static partial uint geteuid();
 
     [LibraryImport(Library)]
     internal static partial int kill(int processId, int signal);

@@ -66,6 +66,10 @@ internal static partial class LibXcb
     internal const byte MapStateViewable = 2;
     internal const uint AllPlanes = uint.MaxValue;
 
+    // change_hosts.
+    internal const byte HostFamilyServerInterpreted = 5;
+    internal const byte HostFamilyLocal = 252;
+
     // Predefined atoms.
     internal const uint AtomNone = 0;
     internal const uint AtomAny = 0;
@@ -385,6 +389,11 @@ internal static partial class LibXcb
 
     [LibraryImport(Library)]
     internal static partial XcbCookie xcb_free_cursor(XcbConnection c, uint cursor);
+
+    /// <summary>Who may connect. Mode 0 inserts, 1 deletes.</summary>
+    [LibraryImport(Library)]
+    internal static partial XcbCookie xcb_change_hosts_checked(
+        XcbConnection c, byte mode, byte family, ushort address_len, ReadOnlySpan<byte> address);
 
     [LibraryImport(Library)]
     internal static partial XcbCookie xcb_kill_client(XcbConnection c, uint resource);

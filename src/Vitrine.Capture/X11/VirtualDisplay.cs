@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Vitrine.Frames;
 using Vitrine.Interop;
 
 namespace Vitrine.Capture.X11;
 
 /// <summary>A private X display without a screen: an Xvfb of our own.</summary>
-/// <remarks>Ends with <see cref="Dispose"/>, and with this process however that ends: Linux signals a child when the
+/// <remarks>Only this user can connect to it. Ends with <see cref="Dispose"/>, and with this process however that ends: Linux signals a child when the
 /// <i>thread</i> that started it ends, so one thread starts the server and stays until it is gone.</remarks>
 public sealed class VirtualDisplay : IDisposable
 {
@@ -105,8 +106,15 @@ public sealed class VirtualDisplay : IDisposable
             return null;
         }
 
-        error = "";
-        return new VirtualDisplay(process, owner, ended, ":" + number, size);
+        VirtualDisplay display = new(process, owner, ended, ":" + number, size);
+        error = display.AdmitOnlyThisUser();
+        if (error.Length > 0)
+        {
+            display.Dispose();
+            return null;
+        }
+
+        return display;
     }
 
     /// <summary>Ends the server and waits until it is gone.</summary>
@@ -117,6 +125,22 @@ public sealed class VirtualDisplay : IDisposable
             _disposed = true;
             Discard(_process, _owner, _ended);
         }
+    }
+
+    // An X server without a cookie file lets every user of the machine in; this one is private.
+    private string AdmitOnlyThisUser()
+    {
+        using X11Connection? connection = X11Connection.TryOpen(DisplayName, out string error, requireColour: false);
+        if (connection is null)
+        {
+            return error;
+        }
+
+        byte[] user = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"localuser\0#{LibC.geteuid()}"));
+        XcbConnection handle = connection.Handle;
+        bool restricted = connection.Check(LibXcb.xcb_change_hosts_checked(handle, 0, LibXcb.HostFamilyServerInterpreted, (ushort)user.Length, user)) == 0
+            && connection.Check(LibXcb.xcb_change_hosts_checked(handle, 1, LibXcb.HostFamilyLocal, 0, default)) == 0;
+        return restricted ? "" : $"The private display {DisplayName} cannot be closed to other users of this machine.";
     }
 
     private static void Own(Process process, TaskCompletionSource<Exception?> started, CancellationTokenSource ended)

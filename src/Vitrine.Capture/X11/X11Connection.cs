@@ -85,6 +85,17 @@ public sealed unsafe class X11Connection : IDisposable
     /// <summary>XTEST.</summary>
     public X11Extension Test { get; private set; }
 
+    /// <summary>Whether the server is reached through a socket of this machine, over which descriptors can be passed.</summary>
+    public bool IsLocal
+    {
+        get
+        {
+            uint length = sizeof(int);
+            return LibC.getsockopt(LibXcb.xcb_get_file_descriptor(Handle), LibC.SocketLevel, LibC.SocketDomain, out int domain, ref length) == 0
+                && domain == LibC.DomainUnix;
+        }
+    }
+
     /// <summary>Whether the display is gone. It does not come back: open a new connection.</summary>
     public bool IsBroken => LibXcb.xcb_connection_has_error(Handle) != 0;
 
@@ -95,7 +106,9 @@ public sealed unsafe class X11Connection : IDisposable
     /// <param name="displayName">Such as <c>:0</c> or <c>host:1.0</c>; null or empty takes the environment's <c>DISPLAY</c>.</param>
     /// <param name="error">When null is returned: a sentence that says what is wrong and what mends it.</param>
     /// <returns>The connection, owned by the caller, or null.</returns>
-    public static X11Connection? TryOpen(string? displayName, out string error)
+    public static X11Connection? TryOpen(string? displayName, out string error) => TryOpen(displayName, out error, requireColour: true);
+
+    internal static X11Connection? TryOpen(string? displayName, out string error, bool requireColour)
     {
         string name = string.IsNullOrEmpty(displayName) ? Environment.GetEnvironmentVariable("DISPLAY") ?? "" : displayName;
         if (name.Length == 0)
@@ -117,7 +130,7 @@ public sealed unsafe class X11Connection : IDisposable
         }
 
         X11Connection connection = new(handle, name, screenNumber, LibC.eventfd(0, LibC.EventFdCloexec | LibC.EventFdNonBlocking));
-        error = connection.Start();
+        error = connection.Start(requireColour);
         if (error.Length == 0)
         {
             return connection;
@@ -208,12 +221,9 @@ public sealed unsafe class X11Connection : IDisposable
             return X11WaitResult.TimedOut;
         }
 
-        if (descriptors[1].ReturnedEvents != 0 && LibC.read(_wake, out _, sizeof(ulong)) > 0)
-        {
-            return X11WaitResult.Woken;
-        }
-
-        return X11WaitResult.Ready; // a closed socket is ready too: reading events finds it out
+        return descriptors[1].ReturnedEvents != 0 && TryTakeWake()
+            ? X11WaitResult.Woken
+            : X11WaitResult.Ready; // a closed socket is ready too: reading events finds it out
     }
 
     /// <summary>Ends a <see cref="Wait"/> under way, or the next one. Any thread.</summary>
@@ -228,6 +238,16 @@ public sealed unsafe class X11Connection : IDisposable
             Handle.Dispose();
             _wake.Dispose();
         }
+    }
+
+    /// <summary>Whether <see cref="Wake"/> was called since it was last answered; answers it.</summary>
+    internal bool TryTakeWake() => LibC.read(_wake, out _, sizeof(ulong)) > 0;
+
+    /// <summary>The next event or error that came along with a reply, without looking at the socket. The caller disposes it.</summary>
+    internal bool TryReadQueuedEvent(out X11Event next)
+    {
+        next = new X11Event(LibXcb.xcb_poll_for_queued_event(Handle));
+        return !next.IsNone;
     }
 
     /// <summary>Reads the next event or error, if one is there. The caller disposes it.</summary>
@@ -253,7 +273,7 @@ public sealed unsafe class X11Connection : IDisposable
         return code;
     }
 
-    private string Start()
+    private string Start(bool requireColour)
     {
         if (_wake.IsInvalid)
         {
@@ -274,7 +294,7 @@ public sealed unsafe class X11Connection : IDisposable
         }
 
         string error = ReadScreen();
-        if (error.Length == 0)
+        if (error.Length == 0 || !requireColour)
         {
             QueryExtensions();
             error = IsBroken ? $"The X display {DisplayName} closed the connection at once." : "";

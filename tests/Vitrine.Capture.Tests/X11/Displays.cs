@@ -19,4 +19,22 @@ internal static class Displays
         Assert.True(connection is not null, error);
         return connection;
     }
+
+    public static X11ScreenSource Open(X11CaptureOptions options)
+    {
+        X11ScreenSource? source = X11Capture.TryOpenScreen(options, out string error);
+        Assert.True(source is not null, error);
+        return source;
+    }
+
+    /// <summary>Takes the next frame; the caller owns it.</summary>
+    public static FrameLease Next(this IFrameSource source)
+    {
+        CaptureStatus status = source.WaitForFrame(Deadline, out FrameLease? frame);
+        Assert.Equal(CaptureStatus.Frame, status);
+        return frame!;
+    }
+
+    /// <summary>Long enough for a loaded machine; reached only when a test fails.</summary>
+    public static TimeSpan Deadline => TimeSpan.FromSeconds(20);
 }
