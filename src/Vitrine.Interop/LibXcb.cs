@@ -13,6 +13,7 @@ internal static partial class LibXcb
     internal const string Package = "libxcb1";
 
     // Event numbers. The highest bit says that another client sent it.
+    internal const byte MotionNotify = 6;
     internal const byte Expose = 12;
     internal const byte VisibilityNotify = 15;
     internal const byte CreateNotify = 16;
@@ -27,6 +28,7 @@ internal static partial class LibXcb
     internal const byte GenericEvent = 35;
 
     // Event masks.
+    internal const uint EventMaskPointerMotion = 1 << 6;
     internal const uint EventMaskExposure = 1 << 15;
     internal const uint EventMaskVisibilityChange = 1 << 16;
     internal const uint EventMaskStructureNotify = 1 << 17;

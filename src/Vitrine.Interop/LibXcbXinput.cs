@@ -11,6 +11,7 @@ internal static partial class LibXcbXinput
     internal const string Package = "libxcb-xinput0";
 
     internal const ushort DeviceAllMaster = 1;
+    internal const ushort Motion = 6;
     internal const ushort RawKeyPress = 13;
     internal const ushort RawKeyRelease = 14;
     internal const ushort RawButtonPress = 15;
