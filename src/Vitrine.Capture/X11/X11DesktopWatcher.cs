@@ -50,7 +50,7 @@ public sealed unsafe class X11DesktopWatcher : IDisposable
     public long PositionCount => Interlocked.Read(ref _positionCount);
 
     /// <summary>Opens a connection and starts to watch.</summary>
-    /// <param name="displayName">See <see cref="X11Connection.TryOpen"/>.</param>
+    /// <param name="displayName">As for <see cref="X11Connection.TryOpen(string?, out string)"/>.</param>
     /// <param name="sink">Called by the watcher's thread until <see cref="Dispose"/> returns.</param>
     /// <param name="time">Stamps what is told.</param>
     /// <param name="error">When null is returned: a sentence that says what is wrong and what mends it.</param>
