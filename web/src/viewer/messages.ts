@@ -1,0 +1,65 @@
+import type { Rectangle } from './worker/picture';
+import type { Statistics, Topology } from '../wire/messages';
+
+/** Why there is no picture coming, where the viewer goes on trying by itself. */
+export type RetryCause =
+  | 'hostGone' | 'hostClosing' | 'refused' | 'tooManyViewers' | 'tooManyFailures' | 'protocolError' | 'stalled' | 'internalError';
+
+/** Why the viewer has given up until the person does something. */
+export type StopCause = 'noAccess' | 'versionMismatch' | 'sourceClosed' | 'pictureTooLarge';
+
+export type Connection =
+  | { readonly state: 'connecting'; readonly waitingFor: 'answer' | 'picture' }
+  | { readonly state: 'live' }
+  | { readonly state: 'retrying'; readonly cause: RetryCause; readonly retryAfterMs: number; readonly text: string }
+  | { readonly state: 'stopped'; readonly cause: StopCause; readonly text: string };
+
+/** Times in milliseconds; NaN where the host's clock is not known yet or the frame has no origin. */
+export interface FrameSample {
+  /** When it was shown: performance.timeOrigin + performance.now(). */
+  readonly atMs: number;
+  readonly capture: number;
+  readonly encode: number;
+  readonly network: number;
+  readonly decode: number;
+  readonly show: number;
+  readonly total: number;
+}
+
+export type ToWorker =
+  | {
+    readonly kind: 'start';
+    readonly canvas: OffscreenCanvas;
+    readonly streamUrl: string;
+    readonly healthUrl: string;
+    readonly viewerName: string;
+    readonly isHidden: boolean;
+  }
+  | { readonly kind: 'select'; readonly monitor: number }
+  | { readonly kind: 'visibility'; readonly isHidden: boolean }
+  | { readonly kind: 'reconnect' }
+  | { readonly kind: 'refresh' };
+
+export type ToPage =
+  | { readonly kind: 'connection'; readonly connection: Connection }
+  | { readonly kind: 'host'; readonly name: string }
+  | { readonly kind: 'topology'; readonly topology: Topology }
+  /** The part of the picture that the canvas now holds, in device pixels of the host. */
+  | { readonly kind: 'view'; readonly view: Rectangle }
+  | {
+    readonly kind: 'cursorShape';
+    readonly width: number;
+    readonly height: number;
+    readonly hotspotX: number;
+    readonly hotspotY: number;
+    /** R, G, B, A, not premultiplied. */
+    readonly pixels: Uint8ClampedArray<ArrayBuffer>;
+  }
+  | { readonly kind: 'cursorPosition'; readonly x: number; readonly y: number }
+  | {
+    readonly kind: 'samples';
+    readonly samples: readonly FrameSample[];
+    readonly bytesReceived: number;
+    readonly roundTripMs: number | null;
+  }
+  | { readonly kind: 'hostStatistics'; readonly statistics: Statistics };

@@ -1,0 +1,138 @@
+import { tileBytesMax, tileSide } from '../../wire/limits';
+import { type CopyRectangle, type Tile, TileEncoding } from '../../wire/messages';
+import { decodeLz4Block } from './lz4';
+
+export interface Rectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * The host's picture as this viewer knows it: one RGBA buffer, and which of its tiles have changed since they were last
+ * taken. Tiles and copies must have passed the parser with this picture's bounds.
+ */
+export class Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly columns: number;
+  readonly rows: number;
+  /** R, G, B, 255: what a canvas takes. */
+  readonly bytes: Uint8ClampedArray<ArrayBuffer>;
+  readonly #pixels: Uint32Array;
+  readonly #dirty: Uint8Array;
+  readonly #raw = new Uint8Array(tileBytesMax);
+  readonly #rawPixels = new Uint32Array(this.#raw.buffer);
+
+  constructor(width: number, height: number) {
+    this.width = width;
+    this.height = height;
+    this.columns = Math.ceil(width / tileSide);
+    this.rows = Math.ceil(height / tileSide);
+    this.bytes = new Uint8ClampedArray(width * height * 4);
+    this.#pixels = new Uint32Array(this.bytes.buffer);
+    this.#pixels.fill(0xff000000);
+    this.#dirty = new Uint8Array(this.columns * this.rows);
+  }
+
+  /** False when the tile's data do not decode to exactly its pixels; the picture is then as before. */
+  applyTile(tile: Tile): boolean {
+    const x = tile.column * tileSide;
+    const y = tile.row * tileSide;
+    const width = Math.min(tileSide, this.width - x);
+    const height = Math.min(tileSide, this.height - y);
+    if (width <= 0 || height <= 0) return false;
+    const rawBytes = width * height * 4;
+
+    if (tile.encoding === TileEncoding.Solid) {
+      if (tile.data.length !== 4) return false;
+      const [b, g, r] = tile.data;
+      const pixel = (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
+      for (let line = 0, at = y * this.width + x; line < height; line++, at += this.width) {
+        this.#pixels.fill(pixel, at, at + width);
+      }
+    } else {
+      if (tile.encoding === TileEncoding.Raw) {
+        if (tile.data.length !== rawBytes) return false;
+        this.#raw.set(tile.data);
+      } else if (!decodeLz4Block(tile.data, this.#raw.subarray(0, rawBytes))) {
+        return false;
+      }
+      // Every platform with a browser is little-endian: a pixel reads as 0xXXRRGGBB here and is wanted as 0xFFBBGGRR.
+      const from = this.#rawPixels;
+      const to = this.#pixels;
+      let read = 0;
+      for (let line = 0; line < height; line++) {
+        let write = (y + line) * this.width + x;
+        for (const end = write + width; write < end; write++) {
+          const pixel = from[read++];
+          to[write] = 0xff000000 | ((pixel & 0xff) << 16) | (pixel & 0xff00) | ((pixel >>> 16) & 0xff);
+        }
+      }
+    }
+    this.#dirty[tile.row * this.columns + tile.column] = 1;
+    return true;
+  }
+
+  /** As if the source were read whole before the destination is written. */
+  applyCopy(copy: CopyRectangle): void {
+    const { sourceX, sourceY, width, height, destinationX, destinationY } = copy;
+    if (Math.max(sourceX, destinationX) + width > this.width || Math.max(sourceY, destinationY) + height > this.height) return;
+    // Within a line copyWithin minds the overlap; between lines the order does.
+    const upwards = destinationY <= sourceY;
+    for (let i = 0; i < height; i++) {
+      const line = upwards ? i : height - 1 - i;
+      const from = (sourceY + line) * this.width + sourceX;
+      this.#pixels.copyWithin((destinationY + line) * this.width + destinationX, from, from + width);
+    }
+    this.markDirty({ x: destinationX, y: destinationY, width, height });
+  }
+
+  /** Marks every tile that the rectangle touches; it is clipped to the picture. */
+  markDirty(area: Rectangle): void {
+    const right = Math.min(this.columns, Math.ceil((area.x + area.width) / tileSide));
+    const bottom = Math.min(this.rows, Math.ceil((area.y + area.height) / tileSide));
+    for (let row = Math.max(0, Math.floor(area.y / tileSide)); row < bottom; row++) {
+      const start = row * this.columns;
+      this.#dirty.fill(1, start + Math.max(0, Math.floor(area.x / tileSide)), start + Math.max(0, right));
+    }
+  }
+
+  /**
+   * The changed tiles as few rectangles: runs within a row, joined downwards where the run below is the same. Clears
+   * the marks.
+   */
+  takeDirty(): Rectangle[] {
+    const rectangles: Rectangle[] = [];
+    const { columns, rows } = this;
+    const dirty = this.#dirty;
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        if (dirty[row * columns + column] === 0) continue;
+        let right = column;
+        while (right < columns && dirty[row * columns + right] === 1) right++;
+        let bottom = row;
+        while (bottom < rows && this.#isRun(bottom, column, right)) {
+          dirty.fill(0, bottom * columns + column, bottom * columns + right);
+          bottom++;
+        }
+        const x = column * tileSide;
+        const y = row * tileSide;
+        rectangles.push({
+          x, y, width: Math.min(this.width, right * tileSide) - x, height: Math.min(this.height, bottom * tileSide) - y,
+        });
+        column = right;
+      }
+    }
+    return rectangles;
+  }
+
+  #isRun(row: number, left: number, right: number): boolean {
+    const start = row * this.columns;
+    for (let column = left; column < right; column++) {
+      if (this.#dirty[start + column] === 0) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+const jsonReport = process.env['VITRINE_VITEST_JSON'];
+
+export default defineConfig({
+  // Relative, so that the pages also work behind a proxy that puts them into a folder.
+  base: './',
+  build: {
+    outDir: '../src/Vitrine.Server/wwwroot',
+    emptyOutDir: true,
+    target: 'es2022',
+    // The host's content security policy allows files of its own only: no data: URLs, no inline script.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: 'es' },
+  test: {
+    include: ['test/**/*.test.ts'],
+    reporters: jsonReport ? ['default', ['json', { outputFile: jsonReport }]] : ['default'],
+  },
+});
