@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Vitrine.Frames;
+
+namespace Vitrine.Lab.Browser;
+
+/// <summary>A pixel seen on a page's canvas.</summary>
+/// <param name="Pixel">0xRRGGBB.</param>
+/// <param name="SeenNs">Monotonic nanoseconds of this machine.</param>
+internal readonly record struct CanvasSight(uint Pixel, long SeenNs);
+
+/// <summary>Looks at the canvas of a viewer's page from the page's own main thread, without asking the viewer anything: what it
+/// reads is what a screenshot of the canvas would hold at that moment.</summary>
+internal sealed class CanvasProbe
+{
+    private const int ClockExchanges = 200;
+    private readonly BrowserPage _page;
+    private readonly TimeProvider _time;
+    private double _offsetNs;
+
+    private CanvasProbe(BrowserPage page, TimeProvider time) => (_page, _time) = (page, time);
+
+    /// <summary>Half the width of the interval in which the offset of the two clocks lies, in nanoseconds.</summary>
+    public double ClockUncertaintyNs { get; private set; }
+
+    /// <summary>Measures the page's clock against ours.</summary>
+    public static async Task<CanvasProbe> CreateAsync(BrowserPage page, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var probe = new CanvasProbe(page, time);
+        await probe.MapClockAsync(cancellationToken);
+        return probe;
+    }
+
+    /// <summary>Starts to watch one pixel of the picture.</summary>
+    public Task WatchAsync(DevicePoint pixel, CancellationToken cancellationToken)
+    {
+        // About once a millisecond: a timer started from a message handler is not stretched to 4 ms as nested timers are, and
+        // the page keeps most of its thread. The canvas is drawn by a worker; its element shows what was last committed.
+        string script = string.Create(CultureInfo.InvariantCulture, $$"""
+            (() => {
+              const source = document.querySelector('canvas');
+              const surface = document.createElement('canvas');
+              surface.width = surface.height = 1;
+              const context = surface.getContext('2d', { willReadFrequently: true });
+              const channel = new MessageChannel();
+              const state = globalThis.vitrineLabProbe = { seen: [], looks: 0, stopped: false };
+              let last = -1;
+              channel.port1.onmessage = () => {
+                if (state.stopped) return;
+                context.drawImage(source, {{pixel.X}}, {{pixel.Y}}, 1, 1, 0, 0, 1, 1);
+                const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+                const now = performance.now();
+                const value = red << 16 | green << 8 | blue;
+                state.looks++;
+                if (value !== last) { last = value; state.seen.push([value, now]); }
+                setTimeout(() => channel.port2.postMessage(0), 1);
+              };
+              channel.port2.postMessage(0);
+            })()
+            """);
+        return _page.EvaluateAsync(script, cancellationToken);
+    }
+
+    /// <summary>Ends watching.</summary>
+    /// <returns>Every change of the pixel, and how often it was looked at.</returns>
+    public async Task<(IReadOnlyList<CanvasSight> Sights, long Looks)> StopAsync(CancellationToken cancellationToken)
+    {
+        JsonElement state = await _page.EvaluateAsync("(globalThis.vitrineLabProbe.stopped = true, globalThis.vitrineLabProbe)", cancellationToken);
+        CanvasSight[] sights = [.. state.GetProperty("seen").EnumerateArray()
+            .Select(item => new CanvasSight(item[0].GetUInt32(), (long)((item[1].GetDouble() * 1e6) + _offsetNs)))];
+        return (sights, state.GetProperty("looks").GetInt64());
+    }
+
+    /// <summary>SHA-256 of the canvas's pixels as packed B, G, R triples from the top, and its size.</summary>
+    public static async Task<(byte[] Hash, DeviceSize Size)> HashAsync(BrowserPage page, CancellationToken cancellationToken)
+    {
+        JsonElement answer = await page.EvaluateAsync(
+            """
+            (async () => {
+              const source = document.querySelector('canvas');
+              const surface = globalThis.vitrineLabSurface ??= document.createElement('canvas');
+              surface.width = source.width; surface.height = source.height;
+              const context = surface.getContext('2d', { willReadFrequently: true });
+              context.drawImage(source, 0, 0);
+              const rgba = context.getImageData(0, 0, surface.width, surface.height).data;
+              const packed = new Uint8Array(rgba.length / 4 * 3);
+              for (let from = 0, to = 0; from < rgba.length; from += 4) {
+                packed[to++] = rgba[from + 2]; packed[to++] = rgba[from + 1]; packed[to++] = rgba[from];
+              }
+              const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', packed));
+              return { hash: Array.from(hash, item => item.toString(16).padStart(2, '0')).join(''), width: surface.width, height: surface.height };
+            })()
+            """,
+            cancellationToken);
+        return (Convert.FromHexString(answer.GetProperty("hash").GetString()!), new(answer.GetProperty("width").GetInt32(), answer.GetProperty("height").GetInt32()));
+    }
+
+    /// <summary>The same hash of a picture in memory.</summary>
+    public static byte[] Hash(ReadOnlySpan<byte> pixels, FrameFormat format)
+    {
+        byte[] packed = new byte[format.Size.Area * 3];
+        int to = 0;
+        for (int y = 0; y < format.Size.Height; y++)
+        {
+            ReadOnlySpan<byte> row = pixels.Slice(y * format.StrideBytes, format.Size.Width * 4);
+            for (int from = 0; from < row.Length; from += 4)
+            {
+                row.Slice(from, 3).CopyTo(packed.AsSpan(to));
+                to += 3;
+            }
+        }
+
+        return SHA256.HashData(packed);
+    }
+
+    // Chromium's clock is CLOCK_MONOTONIC on Linux, so that the offset is constant: every exchange bounds it from both sides, and
+    // the bounds of all exchanges together are much tighter than the best single one.
+    private async Task MapClockAsync(CancellationToken cancellationToken)
+    {
+        double low = double.NegativeInfinity, high = double.PositiveInfinity;
+        for (int i = 0; i < ClockExchanges; i++)
+        {
+            long before = _time.GetMonotonicNanoseconds();
+            double page = (await _page.EvaluateAsync("performance.now()", cancellationToken)).GetDouble() * 1e6;
+            long after = _time.GetMonotonicNanoseconds();
+            // The page rounds its clock to 0.1 ms.
+            low = Math.Max(low, before - page - 100_000);
+            high = Math.Min(high, after - page + 100_000);
+        }
+
+        _offsetNs = (low + high) / 2;
+        ClockUncertaintyNs = (high - low) / 2;
+    }
+}
