@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using Vitrine.Capture.X11;
 using Vitrine.Frames;
 
 namespace Vitrine.Cli.Settings;
@@ -9,6 +10,8 @@ namespace Vitrine.Cli.Settings;
 /// check all come from here.</summary>
 internal sealed class Setting
 {
+    private static readonly string s_backEnds = string.Join(", ", X11Capture.BackEndNames);
+
     private Setting(string name, string valueName, string description, string allowed, Func<string, bool> isValid)
     {
         Name = name;
@@ -42,16 +45,29 @@ internal sealed class Setting
         new("window", "WINDOW", "share one window: its number, a part of its title, or «active» for the one that has the focus", "a window number (0x...), a part of a title, or active", IsText(256)),
         new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
         new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
-        new("backend", "NAME", "how the screen is read: auto, x11-shm or x11-getimage (default: auto)", "auto, x11-shm, x11-getimage", text => text is "auto" or "x11-shm" or "x11-getimage"),
+        new("backend", "NAME", $"how the screen is read (default: auto, the fastest that works): auto, {s_backEnds}", $"auto, {s_backEnds}", text => text is "auto" || X11Capture.BackEndNames.Contains(text)),
         new("listen", "ADDRESS", $"address to listen on; other than loopback it is TLS only (default: {ShareSettings.DefaultListen})", "an IP address of this machine, 0.0.0.0 for all", text => IPAddress.TryParse(text, out _)),
         new("port", "N", $"port to listen on; 0 takes a free one (default: {ShareSettings.DefaultPort})", "0 to 65535", IsNumber(0, 65_535)),
-        new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "16 to 128 letters, digits, - and _", IsToken),
+        new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "22 to 128 letters, digits, - and _", IsToken),
         new("token-file", "FILE", "file that holds the access token", "a file", IsText(4096)),
         new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file", IsText(4096)),
         new("key", "FILE", "private key of the certificate (PEM)", "a PEM file", IsText(4096)),
         new("max-viewers", "N", $"most viewers at once (default: {ShareSettings.DefaultMaxViewers})", $"1 to {ShareSettings.MaxViewersMax}", IsNumber(1, ShareSettings.MaxViewersMax)),
         new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}", "a file", IsText(4096)),
     ];
+
+    /// <summary>Those of <see cref="All"/> with the given names, in that order.</summary>
+    public static IReadOnlyList<Setting> Some(params ReadOnlySpan<string> names)
+    {
+        IReadOnlyList<Setting> all = All();
+        List<Setting> some = [];
+        foreach (string name in names)
+        {
+            some.Add(all.First(setting => setting.Name == name));
+        }
+
+        return some;
+    }
 
     /// <summary>Parses <c>WxH+X+Y</c>; X and Y may be negative (<c>800x600-100+0</c>).</summary>
     public static bool TryParseRegion(string text, out DeviceRectangle region)
@@ -102,5 +118,5 @@ internal sealed class Setting
         text => text.Length >= 1 && text.Length <= lengthMax && !text.Any(char.IsControl);
 
     private static bool IsToken(string text) =>
-        text.Length is >= 16 and <= 128 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+        text.Length is >= 22 and <= 128 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 }

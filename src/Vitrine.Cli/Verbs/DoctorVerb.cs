@@ -1,0 +1,237 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Spectre.Console;
+using Vitrine.Capture.X11;
+using Vitrine.Cli.Sharing;
+using Vitrine.Frames;
+using Vitrine.Server;
+
+namespace Vitrine.Cli.Verbs;
+
+/// <summary>Tries what sharing needs, and says what mends what does not work.</summary>
+internal sealed partial class DoctorVerb : Verb
+{
+    private readonly Terminal _terminal;
+    private readonly Option<bool> _json = new("--json") { Description = "as one JSON object" };
+
+    public DoctorVerb(Terminal terminal)
+        : base(
+            "doctor",
+            "Says what works on this machine, what does not, and the command that mends it. Exit code 0 when vitrine up works, else 3.",
+            ("vitrine doctor", "look at this machine"),
+            ("vitrine doctor --json | jq '.checks[] | select(.state == \"missing\")'", "what is missing, for scripts"))
+    {
+        _terminal = terminal;
+        Options.Add(_json);
+        SetAction(parsed => Run(parsed.GetValue(_json)));
+    }
+
+    private int Run(bool asJson)
+    {
+        List<Check> checks = [.. Examine()];
+        bool works = checks.TrueForAll(check => check.State != CheckState.Missing);
+        if (asJson)
+        {
+            _terminal.Output.WriteLine(JsonSerializer.Serialize(new Diagnosis(works, checks), DiagnosisJson.Default.Diagnosis));
+            return works ? ExitCode.Done : ExitCode.Missing;
+        }
+
+        Print(checks);
+        _terminal.Output.WriteLine();
+        _terminal.Output.WriteLine(works ? "vitrine up works here." : "vitrine up does not work here yet: mend what is missing.");
+        return works ? ExitCode.Done : ExitCode.Missing;
+    }
+
+    private static IEnumerable<Check> Examine()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            yield return new("system", CheckState.Missing, $"{RuntimeInformation.OSDescription}: not run here yet", "Use a Linux machine with an X display.");
+            yield break;
+        }
+
+        yield return new("system", CheckState.Works, RuntimeInformation.OSDescription, "");
+        foreach ((string library, string package, bool isNeeded, string use) in s_libraries)
+        {
+            bool isThere = NativeLibrary.TryLoad(library, out nint handle);
+            if (isThere)
+            {
+                NativeLibrary.Free(handle);
+            }
+
+            yield return new(library, isThere ? CheckState.Works : isNeeded ? CheckState.Missing : CheckState.Lesser, use, isThere ? "" : $"apt-get install {package}");
+        }
+
+        foreach (Check check in ExamineDisplay())
+        {
+            yield return check;
+        }
+
+        bool hasPages = File.Exists(Path.Combine(new ServerOptions().WebRoot, "index.html"));
+        yield return new("web pages", hasPages ? CheckState.Works : CheckState.Missing, hasPages ? "built" : "not built", hasPages ? "" : "Run ./vitrine up in the repository: it builds them.");
+
+        if (Environment.GetEnvironmentVariable("WAYLAND_DISPLAY") is { Length: > 0 } wayland)
+        {
+            yield return new("Wayland", CheckState.Lesser, $"the session {wayland} cannot be shared yet; only X programs in it", "Log in to an X11 session.");
+        }
+
+        foreach ((string name, string[] programs, string package, string use) in s_programs)
+        {
+            string? found = programs.Select(FindProgram).FirstOrDefault(path => path is not null);
+            yield return new(name, found is null ? CheckState.Lesser : CheckState.Works, use, found is null ? $"apt-get install {package}" : "");
+        }
+
+        yield return new("macOS, Windows", CheckState.Lesser, "not run here", "");
+    }
+
+    private static IEnumerable<Check> ExamineDisplay()
+    {
+        bool hasName = Environment.GetEnvironmentVariable("DISPLAY") is { Length: > 0 };
+        X11Connection? connection = null;
+        string error = "DISPLAY is not set";
+        if (hasName)
+        {
+            connection = X11Connection.TryOpen(null, out error);
+        }
+
+        VirtualDisplay? own = null;
+        try
+        {
+            if (connection is not null)
+            {
+                yield return new("X display", CheckState.Works, $"{connection.DisplayName}, {connection.InitialRootSize}: vitrine up shares it", "");
+            }
+            else
+            {
+                yield return new("X display", CheckState.Lesser, $"{error} vitrine up starts a private one", hasName ? LocalDisplays.Describe() : "");
+                own = VirtualDisplay.TryStart(new(640, 480), out string failure);
+                yield return new("private display", own is null ? CheckState.Missing : CheckState.Works, own is null ? failure : "Xvfb starts", own is null ? "apt-get install xvfb" : "");
+                connection = own is null ? null : X11Connection.TryOpen(own.DisplayName, out error);
+                if (connection is null)
+                {
+                    yield break;
+                }
+            }
+
+            foreach ((X11Extension extension, string lack) in new[]
+            {
+                (connection.Shm, "pictures go through the socket: about ten times slower"),
+                (connection.Damage, "the whole screen is read again and again"),
+                (connection.Xfixes, "no cursor shape"),
+                (connection.Randr, "one monitor only, and changes of size are not seen"),
+                (connection.XInput, "the cursor's motion comes late"),
+                (connection.Composite, "windows under others cannot be shared"),
+            })
+            {
+                yield return new(
+                    extension.Name.Length > 0 ? extension.Name : "X extension", extension.IsPresent ? CheckState.Works : CheckState.Lesser,
+                    extension.IsPresent ? extension.Version.ToString() : $"{extension.Absence}: {lack}", "");
+            }
+
+            using X11ScreenSource? source = X11Capture.TryOpenScreen(new() { DisplayName = connection.DisplayName }, out string refusal);
+            CaptureStatus status = CaptureStatus.DisplayGone;
+            FrameLease? frame = null;
+            if (source is not null)
+            {
+                status = source.Capture(out frame);
+            }
+
+            using (frame)
+            {
+                yield return status == CaptureStatus.Frame
+                    ? new("capture", CheckState.Works, $"{source!.BackEnd.Name}: {source.BackEnd.Reason}", "")
+                    : new("capture", CheckState.Missing, source is null ? refusal : $"the source answered {status}", "vitrine displays says more.");
+            }
+        }
+        finally
+        {
+            connection?.Dispose();
+            own?.Dispose();
+        }
+    }
+
+    private static readonly (string Library, string Package, bool IsNeeded, string Use)[] s_libraries =
+    [
+        ("libxcb.so.1", "libxcb1", true, "speaks to the X display"),
+        ("libxcb-shm.so.0", "libxcb-shm0", false, "reads the screen through shared memory"),
+        ("libxcb-damage.so.0", "libxcb-damage0", false, "tells what changed"),
+        ("libxcb-xfixes.so.0", "libxcb-xfixes0", false, "cursor shapes"),
+        ("libxcb-randr.so.0", "libxcb-randr0", false, "monitors"),
+        ("libxcb-xinput.so.0", "libxcb-xinput0", false, "cursor motion and input"),
+        ("libxcb-composite.so.0", "libxcb-composite0", false, "windows"),
+        ("liblz4.so.1", "liblz4-1", true, "codes tiles"),
+        ("libpng16.so.16", "libpng16-16", false, "writes pictures (vitrine shot)"),
+    ];
+
+    private static readonly (string Name, string[] Programs, string Package, string Use)[] s_programs =
+    [
+        ("Chromium", ["chromium", "chromium-browser", "google-chrome"], "chromium", "for vitrine test and vitrine lab"),
+        ("xrandr", ["xrandr"], "x11-xserver-utils", "for vitrine test and vitrine lab"),
+        ("ffmpeg", ["ffmpeg"], "ffmpeg", "what vitrine lab capture compares with"),
+        ("C compiler", ["gcc", "cc", "clang"], "gcc libc6-dev libx11-dev libxext-dev", "what vitrine lab capture compares with"),
+        ("x0vncserver", ["x0vncserver", "x0tigervncserver"], "tigervnc-scraping-server", "what vitrine lab latency compares with"),
+    ];
+
+    private static string? FindProgram(string name) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
+        .Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+
+    private void Print(IReadOnlyList<Check> checks)
+    {
+        if (!_terminal.OutputIsTerminal)
+        {
+            foreach (Check check in checks)
+            {
+                _terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Word(check.State),-8} {check.Name}: {check.Detail}{(check.Mend.Length > 0 ? $" -> {check.Mend}" : "")}"));
+            }
+
+            return;
+        }
+
+        IAnsiConsole console = AnsiConsole.Create(new()
+        {
+            Out = new AnsiConsoleOutput(_terminal.Output),
+            ColorSystem = _terminal.OutputHasColour ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+        });
+        Table table = new() { Border = TableBorder.Simple };
+        table.AddColumns("", "", "", "To mend");
+        table.HideHeaders();
+        foreach (Check check in checks)
+        {
+            string colour = check.State switch { CheckState.Works => "green", CheckState.Lesser => "yellow", _ => "red" };
+            table.AddRow($"[{colour}]{Word(check.State)}[/]", Markup.Escape(check.Name), Markup.Escape(check.Detail), Markup.Escape(check.Mend));
+        }
+
+        console.Write(table);
+    }
+
+    private static string Word(CheckState state) => state switch
+    {
+        CheckState.Works => "works",
+        CheckState.Lesser => "without",
+        _ => "MISSING",
+    };
+
+    internal enum CheckState
+    {
+        /// <summary>It is there and was tried.</summary>
+        Works,
+
+        /// <summary>It is not there; sharing works without it.</summary>
+        Lesser,
+
+        /// <summary>It is not there, and sharing does not work.</summary>
+        Missing,
+    }
+
+    internal sealed record Check(string Name, CheckState State, string Detail, string Mend);
+
+    internal sealed record Diagnosis(bool UpWorks, IReadOnlyList<Check> Checks);
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true)]
+    [JsonSerializable(typeof(Diagnosis))]
+    internal sealed partial class DiagnosisJson : JsonSerializerContext;
+}
