@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using Vitrine.Cli.Verbs;
 
 namespace Vitrine.Cli;
@@ -51,9 +52,12 @@ internal static class CommandTree
 
         // A token may begin with «@» and «-pv» is a slip, not two flags: neither response files nor bundles.
         ParseResult parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        if (parsed.Errors.Count > 0 && parsed.Action is not HelpText)
+        // The parser takes a mistyped flag for an argument where the verb has one.
+        string? mistaken = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
+            .Select(token => token.Value).FirstOrDefault(value => value.StartsWith('-') && value.Length > 1);
+        if ((parsed.Errors.Count > 0 || mistaken is not null) && parsed.Action is not HelpText)
         {
-            return Reject(terminal, parsed);
+            return Reject(terminal, parsed, mistaken);
         }
 
         // Verbs end gracefully by themselves (StopSignal); errors of ours are messages, anything else is a bug and shows its trace.
@@ -67,11 +71,11 @@ internal static class CommandTree
         return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
     }
 
-    private static int Reject(Terminal terminal, ParseResult parsed)
+    private static int Reject(Terminal terminal, ParseResult parsed, string? mistaken)
     {
         Command command = parsed.CommandResult.Command;
         string help = $"{(command is RootCommand ? ProgramName : $"{ProgramName} {command.Name}")} --help lists what there is.";
-        string? unmatched = parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith('-')) ?? (parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : null);
+        string? unmatched = mistaken ?? parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith('-')) ?? (parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : null);
         if (unmatched is null)
         {
             return terminal.Fail(ExitCode.Usage, parsed.Errors[0].Message, null, help);

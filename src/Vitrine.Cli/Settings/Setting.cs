@@ -39,10 +39,10 @@ internal sealed class Setting
     /// <summary>Every setting, made anew: a command owns its options.</summary>
     public static IReadOnlyList<Setting> All() =>
     [
-        new("display", ":N", "X display to share (default: $DISPLAY)", "an X display such as :0 or host:0.0", IsText(256)),
-        new("monitor", "NAME", "share one monitor only; vitrine displays lists them", "the name of a monitor", IsText(64)),
-        new("region", "WxH+X+Y", "share a part of the screen, in device pixels", "WIDTHxHEIGHT+X+Y, such as 800x600+100+50", text => TryParseRegion(text, out _)),
-        new("window", "WINDOW", "share one window: its number, a part of its title, or «active» for the one that has the focus", "a window number (0x...), a part of a title, or active", IsText(256)),
+        new("display", ":N", "X display (default: $DISPLAY)", "an X display such as :0 or host:0.0", IsText(256)),
+        new("monitor", "NAME", "one monitor only; vitrine displays lists them", "the name of a monitor", IsText(64)),
+        new("region", "WxH+X+Y", "a part of the screen, in device pixels", "WIDTHxHEIGHT+X+Y, such as 800x600+100+50", text => TryParseRegion(text, out _)),
+        new("window", "WINDOW", "one window: its number, a part of its title, or «active» for the one that has the focus", "a window number (0x...), a part of a title, or active", IsText(256)),
         new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
         new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
         new("backend", "NAME", $"how the screen is read (default: auto, the fastest that works): auto, {s_backEnds}", $"auto, {s_backEnds}", text => text is "auto" || X11Capture.BackEndNames.Contains(text)),

@@ -7,7 +7,6 @@ using Spectre.Console;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Sharing;
 using Vitrine.Frames;
-using Vitrine.Server;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -70,7 +69,7 @@ internal sealed partial class DoctorVerb : Verb
             yield return check;
         }
 
-        bool hasPages = File.Exists(Path.Combine(new ServerOptions().WebRoot, "index.html"));
+        bool hasPages = File.Exists(Path.Combine(AppContext.BaseDirectory, "wwwroot", "index.html"));
         yield return new("web pages", hasPages ? CheckState.Works : CheckState.Missing, hasPages ? "built" : "not built", hasPages ? "" : "Run ./vitrine up in the repository: it builds them.");
 
         if (Environment.GetEnvironmentVariable("WAYLAND_DISPLAY") is { Length: > 0 } wayland)
@@ -91,7 +90,7 @@ internal sealed partial class DoctorVerb : Verb
     {
         bool hasName = Environment.GetEnvironmentVariable("DISPLAY") is { Length: > 0 };
         X11Connection? connection = null;
-        string error = "DISPLAY is not set";
+        string error = "DISPLAY is not set.";
         if (hasName)
         {
             connection = X11Connection.TryOpen(null, out error);
@@ -106,7 +105,7 @@ internal sealed partial class DoctorVerb : Verb
             }
             else
             {
-                yield return new("X display", CheckState.Lesser, $"{error} vitrine up starts a private one", hasName ? LocalDisplays.Describe() : "");
+                yield return new("X display", CheckState.Lesser, $"{error} vitrine up starts a private one.", hasName ? LocalDisplays.Describe() : "");
                 own = VirtualDisplay.TryStart(new(640, 480), out string failure);
                 yield return new("private display", own is null ? CheckState.Missing : CheckState.Works, own is null ? failure : "Xvfb starts", own is null ? "apt-get install xvfb" : "");
                 connection = own is null ? null : X11Connection.TryOpen(own.DisplayName, out error);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
 using Vitrine.Cli.Sharing;
 using Vitrine.Frames;
