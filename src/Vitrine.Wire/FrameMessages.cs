@@ -205,7 +205,7 @@ public ref struct TilesWriter
 
     /// <summary>Adds a tile.</summary>
     /// <returns>False when it does not fit any more; nothing is written then.</returns>
-    public bool TryAdd(int column, int row, TileEncoding encoding, ReadOnlySpan<byte> data)
+    public bool TryAdd(int column, int row, TileEncoding encoding, scoped ReadOnlySpan<byte> data)
     {
         if (_count == TilesReader.TilesMax || _destination.Length - Length < TileRecord.HeadBytes + data.Length)
         {
