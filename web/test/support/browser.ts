@@ -5,15 +5,18 @@ import { build } from 'vite';
 
 const executablePath = process.env['VITRINE_CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** Debian's Chromium, never a downloaded one. */
-export async function launchChromium(): Promise<Browser> {
+/**
+ * Debian's Chromium, never a downloaded one. The ratio is the real one of its screen: an emulated one rounds boxes to CSS
+ * pixels, which no real screen does.
+ */
+export async function launchChromium(ratio = 1): Promise<Browser> {
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing. Install it: apt-get install chromium`);
   return chromium.launch({
     executablePath,
     headless: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync',
+      '--disable-component-update', '--disable-sync', '--force-color-profile=srgb', `--force-device-scale-factor=${ratio}`, '--window-size=800,640',
     ],
   });
 }
