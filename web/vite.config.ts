@@ -15,7 +15,8 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   test: {
-    include: ['test/**/*.test.ts'],
+    // The screenshots are for eyes, not a test.
+    include: process.env['VITRINE_SHOTS'] ? ['test/shots.ts'] : ['test/**/*.test.ts'],
     reporters: jsonReport ? ['default', ['json', { outputFile: jsonReport }]] : ['default'],
   },
 });

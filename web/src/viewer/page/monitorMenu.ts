@@ -67,9 +67,10 @@ export class MonitorMenu {
     button.setAttribute('aria-expanded', 'true');
     // Below its button, and never beyond the window's edge.
     const box = button.getBoundingClientRect();
+    const below = (button.closest('header') ?? button).getBoundingClientRect().bottom;
     menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - menu.offsetWidth - 8))}px`;
-    menu.style.top = `${box.bottom + 6}px`;
-    menu.style.maxHeight = `${innerHeight - box.bottom - 16}px`;
+    menu.style.top = `${below + 4}px`;
+    menu.style.maxHeight = `${innerHeight - below - 12}px`;
     this.#items().find(item => item.getAttribute('aria-checked') === 'true')?.focus();
   }
 

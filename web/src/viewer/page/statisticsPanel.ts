@@ -90,7 +90,7 @@ export class StatisticsPanel {
     }
     this.#elements.note.textContent = statistics.framesTimed === 0
       ? 'Nothing has changed in the last 10 seconds.'
-      : `${statistics.framesTimed} frames of the last 10 seconds, host to this window.`;
+      : `Over ${statistics.framesTimed} frames of the last 10 seconds.`;
 
     const facts: Record<(typeof factNames)[number], [string, string]> = {
       Frames: [String(statistics.framesPerSecond), '/s'],
@@ -114,7 +114,7 @@ export class StatisticsPanel {
 
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
-  return value >= 1_000 ? value.toFixed(0) : value >= 100 ? value.toFixed(0) : value.toFixed(value < 9.95 && value > -9.95 ? 1 : 0);
+  return value.toFixed(value < 99.95 ? 1 : 0);
 }
 
 export function megabits(value: number): string {
