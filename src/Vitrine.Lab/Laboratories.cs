@@ -1,0 +1,13 @@
+using Vitrine.Lab.Capture;
+
+namespace Vitrine.Lab;
+
+/// <summary>Every laboratory, in the order in which <c>vitrine lab</c> lists them.</summary>
+public static class Laboratories
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory()];
+
+    /// <summary>The laboratory with that name, or null.</summary>
+    public static ILaboratory? Find(string name) => All.FirstOrDefault(laboratory => laboratory.Description.Name == name);
+}
