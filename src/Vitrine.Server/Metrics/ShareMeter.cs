@@ -1,0 +1,43 @@
+using System.Diagnostics.Metrics;
+
+namespace Vitrine.Server.Metrics;
+
+/// <summary>What the server counts. One meter, <c>vitrine</c>; durations are seconds, as OpenTelemetry wants them.</summary>
+internal static class ShareMeter
+{
+    public const string Name = "vitrine";
+
+    private static readonly Meter s_meter = new(Name, typeof(ShareMeter).Assembly.GetName().Version?.ToString(3));
+
+    public static readonly Counter<long> FramesCaptured = s_meter.CreateCounter<long>("vitrine.frames.captured", "{frame}", "Frames read from the source.");
+    public static readonly Counter<long> FramesSkipped = s_meter.CreateCounter<long>("vitrine.frames.skipped", "{frame}", "Frames not read because every picture of the pool was held.");
+    public static readonly Counter<long> FramesSent = s_meter.CreateCounter<long>("vitrine.frames.sent", "{frame}", "Frames handed to viewers' connections.");
+    public static readonly Counter<long> FramesMerged = s_meter.CreateCounter<long>("vitrine.frames.merged", "{frame}", "Frames a viewer did not get one by one, because it was late.");
+    public static readonly Counter<long> BytesSent = s_meter.CreateCounter<long>("vitrine.sent", "By", "Bytes of packets handed to viewers' connections.");
+    public static readonly Counter<long> SourceReopened = s_meter.CreateCounter<long>("vitrine.source.opened", "{open}", "How often the source was opened.");
+    public static readonly Counter<long> ViewersRefused = s_meter.CreateCounter<long>("vitrine.viewers.refused", "{viewer}", "Viewers turned away; see the reason.");
+    public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
+    public static readonly Counter<long> CursorsIgnored = s_meter.CreateCounter<long>("vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
+    public static readonly Counter<long> ClockRequestsDropped = s_meter.CreateCounter<long>("vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
+    public static readonly UpDownCounter<long> Viewers = s_meter.CreateUpDownCounter<long>("vitrine.viewers", "{viewer}", "Viewers connected now.");
+
+    /// <summary>From the change to the viewer's screen, stage by stage (tag <c>stage</c>), as viewers report it.</summary>
+    public static readonly Histogram<double> Latency = s_meter.CreateHistogram(
+        "vitrine.latency", "s", "From the change on the host to the viewer's screen, by stage.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [.. LatencyBoundariesSeconds] });
+
+    /// <summary>Upper bounds of the buckets, in seconds: 0.1 ms to 5 s in steps of about two.</summary>
+    public static ReadOnlySpan<double> LatencyBoundariesSeconds =>
+        [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.066, 0.125, 0.25, 0.5, 1, 2, 5];
+
+    // Tags are made once: recording a frame allocates nothing.
+    public static readonly KeyValuePair<string, object?> StageCapture = new("stage", "capture");
+    public static readonly KeyValuePair<string, object?> StageEncode = new("stage", "encode");
+    public static readonly KeyValuePair<string, object?> StageSend = new("stage", "send");
+    public static readonly KeyValuePair<string, object?> StageNetwork = new("stage", "network");
+    public static readonly KeyValuePair<string, object?> StageDecode = new("stage", "decode");
+    public static readonly KeyValuePair<string, object?> StagePresent = new("stage", "present");
+    public static readonly KeyValuePair<string, object?> StageTotal = new("stage", "total");
+
+    public static KeyValuePair<string, object?> Reason(string reason) => new("reason", reason);
+}

@@ -1,0 +1,537 @@
+using Vitrine.Codecs.Tiles;
+using Vitrine.Frames;
+using Vitrine.Server.Metrics;
+using Vitrine.Server.Sharing;
+using Vitrine.Transports;
+using Vitrine.Wire;
+
+namespace Vitrine.Server;
+
+/// <summary>What could be shared cannot be opened. The message says why.</summary>
+public sealed class SourceUnavailableException : Exception
+{
+    /// <summary>Makes one.</summary>
+    public SourceUnavailableException(string message)
+        : base(message)
+    {
+    }
+}
+
+/// <summary>How sharing is going.</summary>
+/// <param name="State">What became of the source.</param>
+/// <param name="IsOpen">Whether the source is open; it is closed while nobody looks.</param>
+/// <param name="SourceName">For people.</param>
+/// <param name="Size">Of the picture; 0x0 before the first.</param>
+/// <param name="Generation">Of the picture.</param>
+/// <param name="Viewers">Connected now.</param>
+/// <param name="FramesCaptured">Since the start.</param>
+public readonly record struct ShareStatus(
+    TopologyState State, bool IsOpen, string SourceName, DeviceSize Size, uint Generation, int Viewers, long FramesCaptured);
+
+/// <summary>Shares one source with any number of viewers. One thread waits for changes, reads them, codes them and publishes
+/// them, in that order (<c>docs/design/001-data-path.md</c>).</summary>
+/// <remarks>While nobody looks nothing is read, and after <see cref="LingerMs"/> the source is closed; the next viewer opens it
+/// again. When the display is gone viewers are told, and it is tried again until it is back. All public members may be called
+/// from any thread.</remarks>
+public sealed class ShareSession : ISourceObserver, IAsyncDisposable
+{
+    /// <summary>How long the source stays open after the last viewer left, in milliseconds: a page that is loaded again finds it open.</summary>
+    public const int LingerMs = 5_000;
+
+    private const int RetryMsMin = 250;
+    private const int RetryMsMax = 2_000;
+
+    private readonly SourceOpener _opener;
+    private readonly TimeProvider _time;
+    private readonly long _periodNs;
+    private readonly Thread _thread;
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Guards the source against being woken while it is disposed.
+    private readonly Lock _sourceLock = new();
+    private IFrameSource? _source;
+
+    private readonly Lock _stateLock = new();
+    private volatile ShareState? _state;
+    private string _sourceName = "";
+    private IReadOnlyList<MonitorRecord> _monitors = [];
+    private int _version;
+    private uint _generation;
+    private DeviceSize _size;
+
+    private readonly Lock _viewersLock = new();
+    private volatile ViewerSession[] _viewers = [];
+    private ITimer? _ticker;
+    private long _tickNs;
+    private TimeSpan _tickCpu;
+
+    private volatile bool _isStopping;
+    private long _framesCaptured;
+
+    // The thread's own.
+    private TileStore? _store;
+    private TileEncoder? _encoder;
+    private uint _lastSequence;
+    private long _nextCaptureNs;
+
+    /// <summary>Prepares a session; <see cref="StartAsync"/> starts it.</summary>
+    /// <param name="opener">Opens what is shared.</param>
+    /// <param name="options">Validated before (<see cref="ShareOptions.Validate"/>).</param>
+    /// <param name="time">The clock; null: the system's.</param>
+    /// <exception cref="ArgumentException">The options cannot be used.</exception>
+    public ShareSession(SourceOpener opener, ShareOptions options, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(opener);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Validate() is [var error, ..])
+        {
+            throw new ArgumentException(error.ToString(), nameof(options));
+        }
+
+        (_opener, _time, Name) = (opener, time ?? TimeProvider.System, options.Name);
+        _periodNs = 1_000_000_000 / options.FramesPerSecondMax;
+        _thread = new(Run) { Name = "vitrine-share", IsBackground = true };
+    }
+
+    /// <summary>Random, new with every session: a viewer that sees another one forgets its picture.</summary>
+    public Guid SessionId { get; } = Guid.NewGuid();
+
+    /// <summary>Name of the host.</summary>
+    public string Name { get; }
+
+    /// <summary>Ends when sharing has ended by itself: what was shared was closed for good. Fails when the session had a bug.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>How it is going.</summary>
+    public ShareStatus Status
+    {
+        get
+        {
+            ShareState? state = _state;
+            lock (_stateLock)
+            {
+                return new(state?.State ?? TopologyState.Live, state?.Store is not null, _sourceName, _size, _generation, _viewers.Length, Interlocked.Read(ref _framesCaptured));
+            }
+        }
+    }
+
+    internal ShareState? State => _state;
+
+    internal CursorState Cursor { get; } = new();
+
+    /// <summary>Opens the source and begins.</summary>
+    /// <exception cref="SourceUnavailableException">It cannot be opened; the session cannot be used any more.</exception>
+    public Task StartAsync()
+    {
+        _thread.Start();
+        return _opened.Task;
+    }
+
+    /// <summary>Serves one viewer over a connection until it leaves or is closed.</summary>
+    /// <param name="connection">Borrowed until the task ends; the caller disposes it.</param>
+    /// <param name="grants">What the viewer may do.</param>
+    public async Task ServeAsync(IPacketConnection connection, ViewerGrants grants)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        using ViewerSession viewer = new(this, connection, grants, _time);
+        Add(viewer);
+        try
+        {
+            await viewer.RunAsync();
+        }
+        finally
+        {
+            Remove(viewer);
+        }
+    }
+
+    /// <summary>Says goodbye to all viewers and ends the thread.</summary>
+    /// <param name="reason">Told to the viewers.</param>
+    /// <param name="text">Told to the viewers, for people.</param>
+    /// <param name="timeout">How long viewers may take to leave; they are cut off then.</param>
+    public async Task StopAsync(GoodbyeReason reason, string text, TimeSpan timeout)
+    {
+        _isStopping = true;
+        using CancellationTokenSource deadline = new(timeout, _time);
+        foreach (ViewerSession viewer in _viewers)
+        {
+            viewer.Close(reason, text); // cuts itself off when the viewer does not take it
+        }
+
+        WakeThread();
+        TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using (deadline.Token.Register(() => left.TrySetResult()))
+        {
+            lock (_viewersLock)
+            {
+                _allLeft = left;
+                if (_viewers.Length == 0)
+                {
+                    left.TrySetResult();
+                }
+            }
+
+            await left.Task;
+        }
+
+        if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
+        {
+            return;
+        }
+
+        await Task.Run(_thread.Join);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(GoodbyeReason.Closing, "The host stopped sharing.", TimeSpan.FromSeconds(2));
+        _wake.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void OnTopology(string sourceName, IReadOnlyList<MonitorRecord> monitors)
+    {
+        lock (_stateLock)
+        {
+            (_sourceName, _monitors) = (sourceName, monitors);
+            if (_state is { } state)
+            {
+                _state = state with { Version = ++_version, SourceName = sourceName, Monitors = monitors };
+            }
+        }
+
+        SignalViewers();
+    }
+
+    /// <inheritdoc/>
+    public void OnCursorShape(int width, int height, DevicePoint hotspot, ReadOnlySpan<byte> pixels, long originNs)
+    {
+        if (Cursor.TrySetShape(width, height, hotspot, pixels, originNs))
+        {
+            SignalViewers();
+        }
+        else
+        {
+            ShareMeter.CursorsIgnored.Add(1);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void OnCursorPosition(DevicePoint position, long originNs)
+    {
+        if (Cursor.SetPosition(position, originNs))
+        {
+            SignalViewers();
+        }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            if (!TryOpen(out string error))
+            {
+                _opened.SetException(new SourceUnavailableException(error));
+                return;
+            }
+
+            _opened.SetResult();
+            int retryMs = RetryMsMin;
+            while (!_isStopping)
+            {
+                if (_viewers.Length == 0)
+                {
+                    Rest();
+                }
+                else if (_source is null)
+                {
+                    if (TryOpen(out _))
+                    {
+                        retryMs = RetryMsMin;
+                    }
+                    else
+                    {
+                        _wake.WaitOne(retryMs);
+                        retryMs = Math.Min(retryMs * 2, RetryMsMax);
+                    }
+                }
+                else if (!CaptureNext())
+                {
+                    _ended.TrySetResult();
+                    WaitForStop();
+                }
+            }
+
+            _ended.TrySetResult();
+        }
+        catch (Exception exception)
+        {
+            // A bug: viewers hear of it, and so does whoever waits for the end.
+            _opened.TrySetException(exception);
+            _ended.TrySetException(exception);
+            foreach (ViewerSession viewer in _viewers)
+            {
+                viewer.Close(GoodbyeReason.InternalError, "The host had an internal error.");
+            }
+        }
+        finally
+        {
+            CloseSource();
+            EndGeneration();
+        }
+    }
+
+    /// <summary>Nobody looks: nothing is read, and after a while the source is closed.</summary>
+    private void Rest()
+    {
+        if (_source is null)
+        {
+            _wake.WaitOne();
+            return;
+        }
+
+        if (!_wake.WaitOne(LingerMs) && _viewers.Length == 0)
+        {
+            CloseSource();
+            EndGeneration();
+            lock (_stateLock)
+            {
+                _state = null; // a new viewer waits for the new picture
+            }
+        }
+    }
+
+    private void WaitForStop()
+    {
+        while (!_isStopping)
+        {
+            _wake.WaitOne();
+            if (_store is { WantsCoding: true })
+            {
+                _encoder!.EncodeStale(); // the last picture is still there for whoever joins
+            }
+        }
+    }
+
+    private bool TryOpen(out string error)
+    {
+        IFrameSource? source = _opener(this, out error);
+        if (source is null)
+        {
+            Publish(TopologyState.DisplayGone, null);
+            return false;
+        }
+
+        lock (_sourceLock)
+        {
+            _source = source;
+        }
+
+        ShareMeter.SourceReopened.Add(1);
+        StartGeneration(source.Format.Size);
+        return true;
+    }
+
+    private void CloseSource()
+    {
+        IFrameSource? source;
+        lock (_sourceLock)
+        {
+            (source, _source) = (_source, null);
+        }
+
+        source?.Dispose();
+    }
+
+    private void StartGeneration(DeviceSize size)
+    {
+        EndGeneration();
+        TileStore store = new(size, ++_generation, _lastSequence);
+        store.Changed += SignalViewers;
+        store.CodingWanted += WakeThread;
+        _store = store;
+        _encoder = new TileEncoder(store, _time);
+        _nextCaptureNs = 0;
+        lock (_stateLock)
+        {
+            _size = size;
+        }
+
+        Publish(TopologyState.Live, store);
+    }
+
+    private void EndGeneration()
+    {
+        if (_store is not null)
+        {
+            // Frames are numbered on across generations, so that a late acknowledgement of an old one cannot be taken for a new one.
+            _lastSequence = _store.Sequence;
+            _store.Dispose(); // what viewers are being sent stays until they have it
+            _encoder?.Dispose();
+            (_store, _encoder) = (null, null);
+        }
+    }
+
+    /// <summary>One step: coding that was asked for, the pause that the frame rate asks for, and one frame. False: what was
+    /// shared is closed for good.</summary>
+    private bool CaptureNext()
+    {
+        if (_store!.WantsCoding)
+        {
+            _encoder!.EncodeStale();
+        }
+
+        // Waits are whole milliseconds, rounded down: a frame may come up to 1 ms early.
+        long nowNs = _time.GetMonotonicNanoseconds();
+        int pauseMs = (int)Math.Clamp((_nextCaptureNs - nowNs) / 1_000_000, 0, 1_000);
+        if (pauseMs > 0)
+        {
+            _wake.WaitOne(pauseMs);
+            return true; // who woke us is looked at first
+        }
+
+        CaptureStatus status = _source!.WaitForFrame(Timeout.InfiniteTimeSpan, out FrameLease? frame);
+        switch (status)
+        {
+            case CaptureStatus.Frame:
+                SetDue();
+                if (_state!.State != TopologyState.Live)
+                {
+                    Publish(TopologyState.Live, _state.Store);
+                }
+
+                using (frame)
+                {
+                    _encoder!.Encode(frame!);
+                }
+
+                Interlocked.Increment(ref _framesCaptured);
+                ShareMeter.FramesCaptured.Add(1);
+                return true;
+            case CaptureStatus.FormatChanged:
+                StartGeneration(_source.Format.Size);
+                return true;
+            case CaptureStatus.Hidden:
+                Publish(TopologyState.Hidden, _state!.Store);
+                return true;
+            case CaptureStatus.PoolExhausted:
+                ShareMeter.FramesSkipped.Add(1);
+                SetDue();
+                return true;
+            case CaptureStatus.DisplayGone:
+                CloseSource();
+                EndGeneration();
+                Publish(TopologyState.DisplayGone, null);
+                return true;
+            case CaptureStatus.SourceClosed:
+                CloseSource();
+                Publish(TopologyState.Closed, _state!.Store);
+                return false;
+            default: // TimedOut, Woken
+                return true;
+        }
+    }
+
+    private void SetDue()
+    {
+        // A period after this one was due, not after it came, so that waking late by less than 1 ms does not lower the rate.
+        _nextCaptureNs = Math.Max(_nextCaptureNs + _periodNs, _time.GetMonotonicNanoseconds() + _periodNs - 1_000_000);
+    }
+
+    private void Publish(TopologyState state, TileStore? store)
+    {
+        lock (_stateLock)
+        {
+            if (_state is { } before && before.State == state && before.Store == store)
+            {
+                return;
+            }
+
+            _state = new(++_version, _generation, state, _size, store, _sourceName, _monitors);
+        }
+
+        SignalViewers();
+    }
+
+    /// <summary>Wakes all viewers. A viewer who is alone is served on this thread: no hand-over lies between the coded picture
+    /// and the socket. With more of them the thread goes on with the next frame instead.</summary>
+    private void SignalViewers()
+    {
+        ViewerSession[] viewers = _viewers;
+        bool isAlone = viewers.Length == 1;
+        foreach (ViewerSession viewer in viewers)
+        {
+            viewer.Signal(inline: isAlone);
+        }
+    }
+
+    private void WakeThread()
+    {
+        _wake.Set();
+        lock (_sourceLock)
+        {
+            _source?.Wake();
+        }
+    }
+
+    private void Add(ViewerSession viewer)
+    {
+        lock (_viewersLock)
+        {
+            if (_viewers.Length == 0)
+            {
+                (_tickNs, _tickCpu) = (_time.GetMonotonicNanoseconds(), Environment.CpuUsage.TotalTime);
+                _ticker = _time.CreateTimer(static session => ((ShareSession)session!).Tick(), this, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+            }
+
+            _viewers = [.. _viewers, viewer];
+        }
+
+        ShareMeter.Viewers.Add(1);
+        WakeThread();
+        if (_isStopping)
+        {
+            viewer.Close(GoodbyeReason.Closing, "The host stopped sharing.");
+        }
+        else if (_ended.Task.IsFaulted)
+        {
+            viewer.Close(GoodbyeReason.InternalError, "The host had an internal error.");
+        }
+    }
+
+    private void Remove(ViewerSession viewer)
+    {
+        lock (_viewersLock)
+        {
+            _viewers = [.. _viewers.Where(other => other != viewer)];
+            if (_viewers.Length == 0)
+            {
+                _ticker?.Dispose();
+                _ticker = null;
+                _allLeft?.TrySetResult();
+            }
+        }
+
+        ShareMeter.Viewers.Add(-1);
+        WakeThread(); // perhaps nobody looks any more
+    }
+
+    private TaskCompletionSource? _allLeft;
+
+    private void Tick()
+    {
+        long nowNs = _time.GetMonotonicNanoseconds();
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
+        double elapsedSeconds = (nowNs - _tickNs) * 1e-9;
+        uint hostCpuMilli = (uint)Math.Clamp((cpu - _tickCpu).TotalMilliseconds / Math.Max(elapsedSeconds, 0.001), 0, uint.MaxValue);
+        (_tickNs, _tickCpu) = (nowNs, cpu);
+        ViewerSession[] viewers = _viewers;
+        foreach (ViewerSession viewer in viewers)
+        {
+            viewer.Tick(nowNs, elapsedSeconds, viewers.Length, hostCpuMilli);
+        }
+    }
+}

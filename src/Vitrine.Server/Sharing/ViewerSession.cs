@@ -1,0 +1,598 @@
+using Vitrine.Codecs.Tiles;
+using Vitrine.Frames;
+using Vitrine.Server.Metrics;
+using Vitrine.Transports;
+using Vitrine.Wire;
+
+namespace Vitrine.Server.Sharing;
+
+/// <summary>One viewer: what it was sent last, what part it looks at, and how much may be on its way to it.</summary>
+/// <remarks>Nothing queues here. What can be owed at one time, and what happens to more of it: one goodbye (the first counts),
+/// one topology, one cursor shape, one cursor position, one statistics message (the newest counts), <see cref="ClockRepliesMax"/>
+/// clock replies (the oldest is dropped), and one frame: the newest content of every tile that changed since the last frame sent.
+/// They go out in that order, between the packets of a frame too. Two logical threads: the sender, woken by the signal, and the
+/// receiver.</remarks>
+internal sealed class ViewerSession : IDisposable
+{
+    /// <summary>Largest packet of a frame: at 10 Mbit/s an urgent small message waits 0.2 s for one.</summary>
+    private const int PacketBytesMax = TileSnapshot.PacketBytesMax;
+
+    private const int ClockRepliesMax = 16;
+    private const int DiscardedMessagesMax = 64;
+    private const long StalledNs = 60_000_000_000;
+    private const long HelloWaitNs = 10_000_000_000;
+    private static readonly TimeSpan s_closeTimeout = TimeSpan.FromSeconds(1.5);
+
+    private readonly ShareSession _share;
+    private readonly IPacketConnection _connection;
+    private readonly ViewerGrants _grants;
+    private readonly TimeProvider _time;
+    private readonly AsyncSignal _signal = new();
+    private readonly FlowWindow _window = new();
+    private readonly TileSnapshot _snapshot = new();
+    // The largest cursor is a little larger than the largest packet of a frame.
+    private readonly byte[] _buffer = new byte[CursorState.PacketBytesMax];
+
+    // Owed to the viewer.
+    private readonly Lock _owedLock = new();
+    private readonly (long SentNs, long ReceivedNs)[] _clockRequests = new (long, long)[ClockRepliesMax];
+    private int _clockFirst;
+    private int _clockCount;
+    private Goodbye? _goodbye;
+    private StatisticsMessage? _statistics;
+    private volatile ushort _selected = TopologyMessage.WholePicture;
+    private volatile bool _refreshAsked;
+    private volatile bool _receiveEnded;
+
+    // The sender's own.
+    private bool _helloSent;
+    private bool _goodbyeSent;
+    private int _stateVersion;
+    private ushort _sentSelected = TopologyMessage.WholePicture;
+    private DeviceRectangle _interest;
+    private TileStore? _store;
+    private uint _lastSequence;
+    private bool _isSnapshotHeld;
+    private int _cursorShapeVersion;
+    private int _cursorPositionVersion;
+
+    // Counted by the sender, read by anybody.
+    private long _bytesSent;
+    private long _framesSent;
+    private long _framesMerged;
+    private long _framesSentAtTick;
+    private bool _wasFlowing;
+    private volatile bool _isSendPending;
+    private long _progressNs;
+    private readonly long _joinedNs;
+    private volatile bool _isGreeted;
+    private int _isClosing;
+    private ITimer? _abortTimer;
+    private string _endReason = "left";
+
+    public ViewerSession(ShareSession share, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
+    {
+        (_share, _connection, _grants, _time) = (share, connection, grants, time);
+        _joinedNs = _progressNs = time.GetMonotonicNanoseconds();
+    }
+
+    /// <summary>Bytes of packets handed to the connection.</summary>
+    public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    /// <summary>Serves the viewer until it leaves or is closed.</summary>
+    public async Task RunAsync()
+    {
+        Task sending = RunSendAsync();
+        try
+        {
+            await RunReceiveAsync();
+        }
+        finally
+        {
+            if (Volatile.Read(ref _isClosing) == 0)
+            {
+                _receiveEnded = true;
+                _signal.Set(inline: false);
+            }
+
+            await sending; // with a goodbye to bring out it ends by itself, or by the abort timer
+            ShareMeter.ViewersClosed.Add(1, ShareMeter.Reason(_endReason));
+        }
+    }
+
+    /// <summary>After <see cref="RunAsync"/> has ended.</summary>
+    public void Dispose()
+    {
+        _abortTimer?.Dispose();
+        _snapshot.Dispose();
+    }
+
+    /// <summary>There is something new to look at.</summary>
+    public void Signal(bool inline) => _signal.Set(inline);
+
+    /// <summary>Says goodbye and closes; a viewer that does not take it within 1.5 s is cut off. The first call counts.</summary>
+    public void Close(GoodbyeReason reason, string text)
+    {
+        if (Interlocked.Exchange(ref _isClosing, 1) != 0)
+        {
+            return;
+        }
+
+        _endReason = reason switch
+        {
+            GoodbyeReason.Closing => "host stopped",
+            GoodbyeReason.ProtocolError => "protocol error",
+            GoodbyeReason.VersionMismatch => "version mismatch",
+            GoodbyeReason.SourceClosed => "source closed",
+            GoodbyeReason.Stalled => "stalled",
+            _ => "internal error",
+        };
+        _abortTimer = _time.CreateTimer(static viewer => ((ViewerSession)viewer!)._connection.Abort(), this, s_closeTimeout, Timeout.InfiniteTimeSpan);
+        lock (_owedLock)
+        {
+            _goodbye = new(reason, text);
+        }
+
+        _signal.Set(inline: false);
+    }
+
+    /// <summary>Once a second: statistics while frames flow, and a look whether the viewer lives.</summary>
+    public void Tick(long nowNs, double elapsedSeconds, int viewers, uint hostCpuMilli)
+    {
+        if (nowNs - Interlocked.Read(ref _progressNs) > StalledNs)
+        {
+            Close(GoodbyeReason.Stalled, "Nothing was read or acknowledged for 60 s.");
+            return;
+        }
+
+        if (!_isGreeted && nowNs - _joinedNs > HelloWaitNs)
+        {
+            Close(GoodbyeReason.ProtocolError, "No ViewerHello came.");
+            return;
+        }
+
+        long framesSent = Interlocked.Read(ref _framesSent), frames = framesSent - _framesSentAtTick;
+        _framesSentAtTick = framesSent;
+        bool isFlowing = frames > 0;
+        if (!isFlowing && !_wasFlowing)
+        {
+            return;
+        }
+
+        _wasFlowing = isFlowing; // one more after the last frame, so that the viewer sees 0
+        lock (_owedLock)
+        {
+            _statistics = new(
+                (uint)viewers,
+                (uint)(frames * 1000 / Math.Max(elapsedSeconds, 0.001)),
+                (ulong)Interlocked.Read(ref _bytesSent),
+                (ulong)Interlocked.Read(ref _framesMerged),
+                hostCpuMilli);
+        }
+
+        _signal.Set(inline: false);
+    }
+
+    private async Task RunSendAsync()
+    {
+        try
+        {
+            while (!_receiveEnded)
+            {
+                int bytes = WriteNext(_time.GetMonotonicNanoseconds());
+                if (bytes == 0)
+                {
+                    await _signal.WaitAsync();
+                    continue;
+                }
+
+                Interlocked.Add(ref _bytesSent, bytes);
+                ShareMeter.BytesSent.Add(bytes);
+                ValueTask<PacketSendStatus> sending = _connection.SendAsync(_buffer.AsMemory(0, bytes));
+                PacketSendStatus status;
+                if (sending.IsCompleted)
+                {
+                    status = sending.Result;
+                }
+                else
+                {
+                    _isSendPending = true;
+                    status = await sending;
+                    _isSendPending = false;
+                    NoteProgress(); // it reads
+                }
+
+                if (status == PacketSendStatus.Closed)
+                {
+                    _connection.Abort(); // the receiver notices
+                    return;
+                }
+
+                if (_goodbyeSent)
+                {
+                    await _connection.CloseAsync(CloseReasonOf(_goodbye!.Value.Reason), s_closeTimeout);
+                    return;
+                }
+            }
+        }
+        catch
+        {
+            _connection.Abort(); // a bug of ours: the receiver ends, RunAsync rethrows
+            throw;
+        }
+        finally
+        {
+            ReleaseSnapshot();
+        }
+    }
+
+    /// <summary>Writes the most urgent packet that is owed into the buffer. 0: nothing is, now.</summary>
+    private int WriteNext(long nowNs)
+    {
+        if (!_helloSent)
+        {
+            _helloSent = true;
+            return Packet.Write(_buffer, new HelloMessage(_share.SessionId, _grants, _share.Name), nowNs);
+        }
+
+        if (TryTakeGoodbye(out Goodbye goodbye))
+        {
+            _goodbyeSent = true;
+            return Packet.Write(_buffer, goodbye, nowNs);
+        }
+
+        ShareState? state = _share.State;
+        if (state is null)
+        {
+            return WriteClockReply(nowNs);
+        }
+
+        if (state.Version != _stateVersion || _selected != _sentSelected)
+        {
+            return WriteTopology(state, nowNs);
+        }
+
+        int bytes = WriteClockReply(nowNs);
+        if (bytes > 0)
+        {
+            return bytes;
+        }
+
+        CursorState cursor = _share.Cursor;
+        if (cursor.ShapeVersion != _cursorShapeVersion)
+        {
+            return cursor.WriteShape(_buffer, nowNs, out _cursorShapeVersion);
+        }
+
+        if (cursor.PositionVersion != _cursorPositionVersion)
+        {
+            return cursor.WritePosition(_buffer, nowNs, out _cursorPositionVersion);
+        }
+
+        if (TryTakeStatistics(out StatisticsMessage statistics))
+        {
+            return Packet.Write(_buffer, statistics, nowNs);
+        }
+
+        return WriteFramePacket(nowNs);
+    }
+
+    private int WriteTopology(ShareState state, long nowNs)
+    {
+        _stateVersion = state.Version;
+        _sentSelected = _selected;
+        DeviceRectangle interest = state.Interest(_sentSelected);
+        if (state.Store != _store)
+        {
+            // A frame of the old picture ends here: the viewer skips other generations.
+            ReleaseSnapshot();
+            _window.Clear();
+            (_store, _lastSequence) = (state.Store, 0);
+        }
+        else if (interest != _interest)
+        {
+            ReleaseSnapshot();
+            _lastSequence = 0; // what it now looks at it may never have been sent
+        }
+
+        _interest = interest;
+        return Packet.Write(_buffer, state.ToMessage(_sentSelected), nowNs);
+    }
+
+    private int WriteFramePacket(long nowNs)
+    {
+        if (_refreshAsked)
+        {
+            _refreshAsked = false;
+            ReleaseSnapshot();
+            _lastSequence = 0;
+        }
+
+        if (!_isSnapshotHeld && !TryTakeSnapshot())
+        {
+            return 0;
+        }
+
+        if (!_snapshot.TryWriteNextPacket(_buffer.AsSpan(0, PacketBytesMax), nowNs, out int bytes))
+        {
+            ReleaseSnapshot();
+            return 0;
+        }
+
+        _ = PacketHeader.TryRead(_buffer, out PacketHeader header);
+        _ = FramePrefix.TryRead(_buffer.AsSpan(PacketHeader.SizeBytes, bytes - PacketHeader.SizeBytes), out FramePrefix prefix);
+        if (_window.InFlight == 0)
+        {
+            NoteProgress(); // from now on something is owed to us
+        }
+
+        _window.Sending(new(header.Sequence, header.OriginNs, header.OriginNs + prefix.CapturedAfterNs, header.OriginNs + prefix.EncodedAfterNs, nowNs));
+        if (!header.Flags.HasFlag(PacketFlags.More))
+        {
+            ReleaseSnapshot(); // the bytes are in our buffer: a viewer that stalls now holds no tiles
+            Interlocked.Increment(ref _framesSent);
+            ShareMeter.FramesSent.Add(1);
+        }
+
+        return bytes;
+    }
+
+    private bool TryTakeSnapshot()
+    {
+        if (_store is null || !_window.IsOpen)
+        {
+            return false;
+        }
+
+        switch (_store.TakeSnapshot(_snapshot, _lastSequence, _interest))
+        {
+            case SnapshotStatus.Ready:
+                _isSnapshotHeld = true;
+                uint merged = _lastSequence == 0 ? 0 : _snapshot.Sequence - _lastSequence - 1;
+                if (merged is > 0 and < int.MaxValue)
+                {
+                    Interlocked.Add(ref _framesMerged, merged);
+                    ShareMeter.FramesMerged.Add(merged);
+                }
+
+                _lastSequence = _snapshot.Sequence;
+                return true;
+            case SnapshotStatus.NothingNew:
+                _lastSequence = _snapshot.Sequence;
+                return false;
+            default: // NeedsCoding: the session's thread was woken, and signals when it is done
+                return false;
+        }
+    }
+
+    private int WriteClockReply(long nowNs)
+    {
+        long sentNs, receivedNs;
+        lock (_owedLock)
+        {
+            if (_clockCount == 0)
+            {
+                return 0;
+            }
+
+            (sentNs, receivedNs) = _clockRequests[_clockFirst];
+            _clockFirst = (_clockFirst + 1) % ClockRepliesMax;
+            _clockCount--;
+        }
+
+        return Packet.Write(_buffer, new ClockReply(sentNs, receivedNs, nowNs), nowNs);
+    }
+
+    private bool TryTakeGoodbye(out Goodbye goodbye)
+    {
+        lock (_owedLock)
+        {
+            goodbye = _goodbye.GetValueOrDefault();
+            return _goodbye.HasValue;
+        }
+    }
+
+    private bool TryTakeStatistics(out StatisticsMessage statistics)
+    {
+        lock (_owedLock)
+        {
+            statistics = _statistics.GetValueOrDefault();
+            bool isOwed = _statistics.HasValue;
+            _statistics = null;
+            return isOwed;
+        }
+    }
+
+    private void ReleaseSnapshot()
+    {
+        if (_isSnapshotHeld)
+        {
+            _isSnapshotHeld = false;
+            _snapshot.Release();
+        }
+    }
+
+    private async Task RunReceiveAsync()
+    {
+        byte[] buffer = new byte[PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToHost];
+        MessageBudget budget = new(_time.GetMonotonicNanoseconds());
+        int discarded = 0;
+        while (true)
+        {
+            PacketReceived received = await _connection.ReceiveAsync(buffer);
+            switch (received.Status)
+            {
+                case PacketReceiveStatus.Closed or PacketReceiveStatus.Lost:
+                    if (Volatile.Read(ref _isClosing) == 0 && received.Status == PacketReceiveStatus.Lost)
+                    {
+                        _endReason = "lost";
+                    }
+
+                    return;
+                case PacketReceiveStatus.TooLarge:
+                    Close(GoodbyeReason.ProtocolError, $"A packet to the host has at most {PacketHeader.PayloadBytesMaxToHost} bytes of payload.");
+                    break;
+                case PacketReceiveStatus.Malformed:
+                    Close(GoodbyeReason.ProtocolError, "That was not a packet.");
+                    break;
+                default:
+                    break;
+            }
+
+            if (Volatile.Read(ref _isClosing) != 0)
+            {
+                // A little is still read, so that our goodbye is not lost to a reset connection; the abort timer ends it.
+                if (++discarded > DiscardedMessagesMax || received.Status is PacketReceiveStatus.Malformed)
+                {
+                    return;
+                }
+
+                continue;
+            }
+
+            long nowNs = _time.GetMonotonicNanoseconds();
+            if (!budget.TryTake(nowNs))
+            {
+                Close(GoodbyeReason.ProtocolError, $"More than {MessageBudget.PerSecond} messages a second.");
+                continue;
+            }
+
+            if (_window.InFlight == 0 && !_isSendPending)
+            {
+                NoteProgress();
+            }
+
+            Handle(buffer.AsSpan(0, received.Bytes), nowNs);
+        }
+    }
+
+    private void Handle(ReadOnlySpan<byte> packet, long nowNs)
+    {
+        WireStatus status = PacketHeader.TryRead(packet, out PacketHeader header, PacketHeader.PayloadBytesMaxToHost);
+        if (status == WireStatus.VersionMismatch)
+        {
+            Close(GoodbyeReason.VersionMismatch, $"This host speaks version {PacketHeader.Version}.");
+            return;
+        }
+
+        ReadOnlySpan<byte> payload = status == WireStatus.Ok ? packet[PacketHeader.SizeBytes..] : default;
+        if (status != WireStatus.Ok || payload.Length != header.PayloadBytes || !TryHandle(header, payload, nowNs))
+        {
+            Close(GoodbyeReason.ProtocolError, "That was not a packet of this protocol.");
+        }
+    }
+
+    private bool TryHandle(in PacketHeader header, ReadOnlySpan<byte> payload, long nowNs)
+    {
+        if (!_isGreeted)
+        {
+            _isGreeted = header.Type == PacketType.ViewerHello && ViewerHello.TryRead(payload, out _) == WireStatus.Ok;
+            return _isGreeted || (header.Type == PacketType.Goodbye && Goodbye.TryRead(payload, out _) == WireStatus.Ok);
+        }
+
+        switch (header.Type)
+        {
+            case PacketType.Presented:
+                if (Presented.TryRead(payload, out Presented presented) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                if (_window.TryAcknowledge(header.Sequence, nowNs, out FrameInFlight frame))
+                {
+                    NoteProgress();
+                    Record(frame, presented);
+                    _signal.Set(inline: true);
+                }
+
+                return true;
+            case PacketType.ClockRequest:
+                if (ClockRequest.TryRead(payload, out ClockRequest request) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                OweClockReply(request.RequestSentNs, nowNs);
+                _signal.Set(inline: true);
+                return true;
+            case PacketType.Select:
+                if (Select.TryRead(payload, out Select select) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                _selected = select.Monitor;
+                _signal.Set(inline: true);
+                return true;
+            case PacketType.Refresh:
+                if (Refresh.TryRead(payload, out _) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                _refreshAsked = true;
+                _signal.Set(inline: true);
+                return true;
+            case PacketType.ViewerHello:
+                return false; // once
+            case PacketType.Goodbye:
+                return Goodbye.TryRead(payload, out _) == WireStatus.Ok; // the closing of the connection follows
+            default:
+                return true; // that is how the protocol grows
+        }
+    }
+
+    private void OweClockReply(long sentNs, long receivedNs)
+    {
+        lock (_owedLock)
+        {
+            if (_clockCount == ClockRepliesMax)
+            {
+                _clockFirst = (_clockFirst + 1) % ClockRepliesMax;
+                _clockCount--;
+                ShareMeter.ClockRequestsDropped.Add(1);
+            }
+
+            _clockRequests[(_clockFirst + _clockCount++) % ClockRepliesMax] = (sentNs, receivedNs);
+        }
+    }
+
+    private void NoteProgress() => Interlocked.Exchange(ref _progressNs, _time.GetMonotonicNanoseconds());
+
+    private static void Record(in FrameInFlight frame, in Presented presented)
+    {
+        if (frame.OriginNs == 0)
+        {
+            return;
+        }
+
+        RecordStage(ShareMeter.StageCapture, frame.OriginNs, frame.CapturedNs);
+        RecordStage(ShareMeter.StageEncode, frame.CapturedNs, frame.EncodedNs);
+        RecordStage(ShareMeter.StageSend, frame.EncodedNs, frame.SentNs);
+        RecordStage(ShareMeter.StageNetwork, frame.SentNs, presented.ReceivedNs);
+        RecordStage(ShareMeter.StageDecode, presented.ReceivedNs, presented.DecodedNs);
+        if (presented.PresentedNs != 0)
+        {
+            RecordStage(ShareMeter.StagePresent, presented.DecodedNs, presented.PresentedNs);
+            RecordStage(ShareMeter.StageTotal, frame.OriginNs, presented.PresentedNs);
+        }
+    }
+
+    private static void RecordStage(in KeyValuePair<string, object?> stage, long fromNs, long toNs)
+    {
+        // A viewer's figures are an estimate at best and invented at worst: what cannot be true is left out.
+        double seconds = (toNs - (double)fromNs) * 1e-9;
+        if (seconds is > -0.1 and < 60)
+        {
+            ShareMeter.Latency.Record(Math.Max(seconds, 0), stage);
+        }
+    }
+
+    private static PacketCloseReason CloseReasonOf(GoodbyeReason reason) => reason switch
+    {
+        GoodbyeReason.ProtocolError or GoodbyeReason.VersionMismatch => PacketCloseReason.ProtocolError,
+        GoodbyeReason.AccessDenied => PacketCloseReason.NoAccess,
+        GoodbyeReason.InternalError => PacketCloseReason.InternalError,
+        _ => PacketCloseReason.Normal,
+    };
+}

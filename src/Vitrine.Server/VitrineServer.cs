@@ -1,0 +1,376 @@
+using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Vitrine.Server.Access;
+using Vitrine.Server.Metrics;
+using Vitrine.Server.Web;
+using Vitrine.Transports;
+using Vitrine.Transports.WebSocket;
+using Vitrine.Wire;
+
+namespace Vitrine.Server;
+
+/// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web page, <c>/stream</c>, <c>/healthz</c> and <c>/metrics</c>.</summary>
+/// <remarks>All members may be called from any thread.</remarks>
+public sealed class VitrineServer : IAsyncDisposable
+{
+    private readonly ShareSession _session;
+    private readonly ServerOptions _options;
+    private readonly AccessControl _access;
+    private readonly FailureLimiter _failures;
+    private readonly MetricsPage _metrics = new();
+    private readonly X509Certificate2? _certificate;
+    private readonly IDisposable? _export;
+    private readonly WebApplication _app;
+    private int _viewers;
+    private int _isStopped;
+
+    private VitrineServer(ShareSession session, ServerOptions options, TimeProvider time, ILoggerFactory? logs)
+    {
+        (_session, _options) = (session, options);
+        _access = new(options);
+        _failures = new(time);
+        _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
+        _export = OtlpExport.StartIfAsked();
+        _app = Build(logs);
+    }
+
+    /// <summary>What is served.</summary>
+    public ShareSession Session => _session;
+
+    /// <summary>Where the server listens; the port is the one chosen when 0 was asked for.</summary>
+    public IPEndPoint EndPoint { get; private set; } = new(IPAddress.None, 0);
+
+    /// <summary>The token that lets people view.</summary>
+    public string Token => _access.ViewToken;
+
+    /// <summary>Address of the page for people who may view; holds the token.</summary>
+    public Uri Url => AddressFor(_access.ViewToken);
+
+    /// <summary>Address for people who may also control; null unless asked for.</summary>
+    public Uri? ControlUrl => _access.ControlToken is { } token ? AddressFor(token) : null;
+
+    /// <summary>Address for people who may also administer; null unless asked for.</summary>
+    public Uri? AdministerUrl => _access.AdministerToken is { } token ? AddressFor(token) : null;
+
+    /// <summary>SHA-256 of the certificate, to be compared by people; null without TLS.</summary>
+    public string? CertificateFingerprint => _certificate is null ? null : HostCertificate.Fingerprint(_certificate);
+
+    /// <summary>Starts to listen.</summary>
+    /// <param name="session">Served; started by the caller, stopped with the server.</param>
+    /// <param name="options">Validated here.</param>
+    /// <param name="time">The clock; null: the system's.</param>
+    /// <param name="logs">Where the web server's own messages go; null: nowhere.</param>
+    /// <exception cref="ServerStartException">It cannot start; the message says what to do.</exception>
+    public static async Task<VitrineServer> StartAsync(ShareSession session, ServerOptions options, TimeProvider? time = null, ILoggerFactory? logs = null)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Validate() is { Count: > 0 } errors)
+        {
+            throw new ServerStartException(ServerStartFailure.InvalidOptions, string.Join(Environment.NewLine, errors));
+        }
+
+        VitrineServer server = new(session, options, time ?? TimeProvider.System, logs);
+        try
+        {
+            await server._app.StartAsync();
+        }
+        catch (Exception exception) when (Explain(exception, options) is { } explained)
+        {
+            await server.ReleaseAsync();
+            throw explained;
+        }
+
+        string address = server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        server.EndPoint = new(options.Listen, new Uri(address).Port);
+        return server;
+    }
+
+    /// <summary>Says goodbye to the viewers and stops.</summary>
+    /// <param name="timeout">How long viewers may take to leave; null: 2 s.</param>
+    public async Task StopAsync(TimeSpan? timeout = null)
+    {
+        if (Interlocked.Exchange(ref _isStopped, 1) != 0)
+        {
+            return;
+        }
+
+        TimeSpan patience = timeout ?? TimeSpan.FromSeconds(2);
+        await _session.StopAsync(GoodbyeReason.Closing, "The host stopped sharing.", patience);
+        using CancellationTokenSource deadline = new(TimeSpan.FromMilliseconds(500)); // requests for files that are under way
+        await _app.StopAsync(deadline.Token);
+        await ReleaseAsync();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    private async Task ReleaseAsync()
+    {
+        await _app.DisposeAsync();
+        _export?.Dispose();
+        _metrics.Dispose();
+        _certificate?.Dispose();
+    }
+
+    private static ServerStartException? Explain(Exception exception, ServerOptions options)
+    {
+        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
+        {
+            switch (cause)
+            {
+                case AddressInUseException or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }:
+                    return new(ServerStartFailure.PortBusy,
+                        $"Port {options.Port} of {options.Listen} is in use by another program. Give another one with --port NUMBER, or --port 0 for any free one.", exception);
+                case SocketException { SocketErrorCode: SocketError.AccessDenied }:
+                    return new(ServerStartFailure.AddressUnavailable,
+                        $"This user may not listen on port {options.Port}. Give one from 1024 to 65535 with --port NUMBER.", exception);
+                case SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported }:
+                    return new(ServerStartFailure.AddressUnavailable,
+                        $"{options.Listen} is not an address of this machine. Give one that is with --listen ADDRESS (0.0.0.0 for all).", exception);
+                default:
+                    break;
+            }
+        }
+
+        return null;
+    }
+
+    private WebApplication Build(ILoggerFactory? logs)
+    {
+        // Empty: no configuration files, no environment, no console life time, no logging but ours.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        if (logs is not null)
+        {
+            builder.Services.AddSingleton(logs);
+        }
+
+        builder.WebHost.UseKestrelCore();
+        if (_certificate is not null)
+        {
+            builder.WebHost.UseKestrelHttpsConfiguration();
+        }
+
+        builder.WebHost.UseSockets(sockets =>
+        {
+            // Bytes are handed to the kernel by the thread that has them, without a turn through a queue. Nothing of ours blocks.
+            sockets.UnsafePreferInlineScheduling = true;
+            sockets.NoDelay = true;
+        });
+        builder.WebHost.ConfigureKestrel(ConfigureKestrel);
+        WebApplication app = builder.Build();
+        app.Use(next => context =>
+        {
+            SecurityHeaders.Apply(context.Response.Headers, _options.IsTls);
+            return next(context);
+        });
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan }); // the viewer's clock requests show that it lives
+        app.Use(next => context => context.Request.Path.Value switch
+        {
+            "/stream" => StreamAsync(context),
+            "/healthz" => HealthAsync(context),
+            "/metrics" => MetricsAsync(context),
+            _ => next(context),
+        });
+        WebPages.Use(app, _options.WebRoot);
+        app.Run(context => RefuseAsync(context, StatusCodes.Status404NotFound, "There is nothing here."));
+        return app;
+    }
+
+    private void ConfigureKestrel(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxConcurrentConnections = (_options.ViewersMax * 4) + 64; // a page loads over up to six connections
+        limits.MaxRequestBodySize = 0;
+        limits.MaxRequestLineSize = 4 * 1024;
+        limits.MaxRequestHeadersTotalSize = 16 * 1024;
+        limits.MaxRequestHeaderCount = 64;
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        limits.MaxResponseBufferSize = 64 * 1024; // what waits here cannot be replaced by something newer
+        kestrel.Listen(_options.Listen, _options.Port, listen =>
+        {
+            listen.UseLiveSockets();
+            if (_certificate is not null)
+            {
+                listen.Protocols = HttpProtocols.Http1AndHttp2;
+                listen.UseHttps(_certificate);
+            }
+            else
+            {
+                listen.Protocols = HttpProtocols.Http1;
+            }
+        });
+    }
+
+    private async Task StreamAsync(HttpContext context)
+    {
+        if (!context.WebSockets.IsWebSocketRequest || !context.WebSockets.WebSocketRequestedProtocols.Contains(WebSocketPacketConnection.SubProtocol))
+        {
+            await RefuseAsync(context, StatusCodes.Status400BadRequest, $"This address takes WebSockets that ask for the sub-protocol {WebSocketPacketConnection.SubProtocol}.");
+            return;
+        }
+
+        if (!IsOwnOrigin(context.Request))
+        {
+            ShareMeter.ViewersRefused.Add(1, ShareMeter.Reason("origin"));
+            await RefuseAsync(context, StatusCodes.Status403Forbidden, "Pages of other origins may not connect.");
+            return;
+        }
+
+        ViewerGrants grants = _access.Check(context.Request.Query["t"]);
+        if (grants == ViewerGrants.None)
+        {
+            ShareMeter.ViewersRefused.Add(1, ShareMeter.Reason("token"));
+            await RefuseTokenAsync(context);
+            return;
+        }
+
+        if (Interlocked.Increment(ref _viewers) > _options.ViewersMax)
+        {
+            Interlocked.Decrement(ref _viewers);
+            ShareMeter.ViewersRefused.Add(1, ShareMeter.Reason("full"));
+            await RefuseFullAsync(context);
+            return;
+        }
+
+        try
+        {
+            WebSocketAcceptContext accept = new() { SubProtocol = WebSocketPacketConnection.SubProtocol, KeepAliveInterval = Timeout.InfiniteTimeSpan };
+            string peer = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort).ToString();
+            await using WebSocketPacketConnection connection = new(await context.WebSockets.AcceptWebSocketAsync(accept), peer, abort: context.Abort);
+            await _session.ServeAsync(connection, grants);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _viewers);
+        }
+    }
+
+    private Task HealthAsync(HttpContext context)
+    {
+        string? token = context.Request.Query["t"];
+        ViewerGrants grants = _access.Check(token);
+        if (token is not null && grants == ViewerGrants.None)
+        {
+            return RefuseTokenAsync(context);
+        }
+
+        // A page whose stream was refused asks here for the reason: a browser does not tell it.
+        if (token is not null && Volatile.Read(ref _viewers) >= _options.ViewersMax)
+        {
+            return RefuseFullAsync(context);
+        }
+
+        bool isTrusted = grants != ViewerGrants.None || IsLoopback(context);
+        context.Response.Headers.CacheControl = "no-store";
+        if (!isTrusted)
+        {
+            return context.Response.WriteAsJsonAsync(new HealthAnswer("ok", null, null, null, null), HealthJson.Default.HealthAnswer);
+        }
+
+        ShareStatus status = _session.Status;
+        string state = _session.Ended.IsFaulted ? "failed" : status.State switch
+        {
+            TopologyState.Live => status.IsOpen ? "live" : "resting",
+            TopologyState.DisplayGone => "display-gone",
+            TopologyState.Hidden => "hidden",
+            _ => "closed",
+        };
+        context.Response.StatusCode = state == "failed" ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK;
+        return context.Response.WriteAsJsonAsync(
+            new HealthAnswer(state == "failed" ? "failed" : "ok", state, status.Viewers, status.SourceName, status.Size.ToString()), HealthJson.Default.HealthAnswer);
+    }
+
+    private Task MetricsAsync(HttpContext context)
+    {
+        if (!IsLoopback(context) && _access.Check(context.Request.Query["t"]) == ViewerGrants.None)
+        {
+            return RefuseTokenAsync(context);
+        }
+
+        context.Response.ContentType = MetricsPage.ContentType;
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.WriteAsync(_metrics.Write());
+    }
+
+    private Task RefuseTokenAsync(HttpContext context)
+    {
+        TimeSpan wait = _failures.Fail(context.Connection.RemoteIpAddress);
+        if (wait == TimeSpan.Zero)
+        {
+            return RefuseAsync(context, StatusCodes.Status401Unauthorized, "The token is wrong or missing. Open the address that the host printed when it started.");
+        }
+
+        context.Response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        return RefuseAsync(context, StatusCodes.Status429TooManyRequests, "Too many failed attempts from this address.");
+    }
+
+    private static Task RefuseFullAsync(HttpContext context)
+    {
+        context.Response.Headers.RetryAfter = "5";
+        return RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "The host has as many viewers as it takes.");
+    }
+
+    private static Task RefuseAsync(HttpContext context, int status, string text)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.WriteAsync(text + "\n");
+    }
+
+    // Programs that are not browsers send no origin; a browser always does, and a page cannot change it.
+    private static bool IsOwnOrigin(HttpRequest request)
+    {
+        if (request.Headers.Origin.Count == 0)
+        {
+            return true;
+        }
+
+        return request.Headers.Origin.Count == 1
+            && Uri.TryCreate(request.Headers.Origin[0], UriKind.Absolute, out Uri? origin)
+            && origin.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static bool IsLoopback(HttpContext context) => context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address);
+
+    private Uri AddressFor(string token)
+    {
+        IPAddress listen = EndPoint.Address;
+        string host = listen.Equals(IPAddress.Any) || listen.Equals(IPAddress.IPv6Any) ? ReachableHost() : new IPEndPoint(listen, 0).ToString()[..^2];
+        return new Uri($"{(_options.IsTls ? "https" : "http")}://{host}:{EndPoint.Port}/?t={token}");
+    }
+
+    /// <summary>What people on the network can type when the server listens everywhere: the first address that is not this machine's own.</summary>
+    private static string ReachableHost() =>
+        NetworkInterface.GetAllNetworkInterfaces()
+            .Where(network => network.OperationalStatus == OperationalStatus.Up)
+            .SelectMany(network => network.GetIPProperties().UnicastAddresses)
+            .Select(unicast => unicast.Address)
+            .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address))
+            ?.ToString() ?? Dns.GetHostName();
+
+    /// <summary>The program decides when to stop, not the host library.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
