@@ -23,6 +23,9 @@ internal sealed unsafe class X11DamageTracker : IDisposable
         LibXcbXfixes.xcb_xfixes_create_region(connection.Handle, _toRead, 0, default);
     }
 
+    /// <summary>Where the tracked drawable's corner lies in the one that is read: a window's in its pixmap, which has the border too.</summary>
+    public DevicePoint Shift { get; init; }
+
     /// <summary>Whether the display can do it.</summary>
     public static bool IsSupported(X11Connection connection) => connection.Damage.IsPresent && connection.Xfixes.IsAtLeast(2, 0);
 
@@ -33,10 +36,15 @@ internal sealed unsafe class X11DamageTracker : IDisposable
     /// Sends requests only.</summary>
     /// <param name="stale">In the picture's coordinates.</param>
     /// <param name="origin">Where the picture's corner lies in the drawable.</param>
-    /// <returns>A region in the drawable's coordinates; valid until the next call.</returns>
+    /// <returns>A region in the coordinates of the drawable that is read; valid until the next call.</returns>
     public uint Take(DamageRegion stale, DevicePoint origin)
     {
         LibXcbDamage.xcb_damage_subtract(_connection.Handle, _damage, 0, _changed);
+        if (Shift != default)
+        {
+            LibXcbXfixes.xcb_xfixes_translate_region(_connection.Handle, _changed, (short)Shift.X, (short)Shift.Y);
+        }
+
         if (stale.IsEmpty)
         {
             return _changed;
