@@ -182,6 +182,11 @@ describe('Picture', () => {
       }
     }, deadline);
     expect(await page.locator('#monitor-label').textContent()).toBe('Screen 2 · R');
+
+    // The host forgets the choice with the connection, the viewer does not.
+    host.selected = 0xffff;
+    host.dropViewers();
+    await vi.waitFor(() => expect(host.selected).toBe(1), deadline);
     expect(problems).toEqual([]);
   }, 20_000);
 });

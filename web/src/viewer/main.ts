@@ -70,6 +70,11 @@ function start(accessToken: string): void {
   streamUrl.protocol = streamUrl.protocol === 'https:' ? 'wss:' : 'ws:';
   worker = new Worker(new URL('./worker/worker.ts', import.meta.url), { type: 'module' });
   worker.addEventListener('message', (event: MessageEvent<ToPage>) => receive(event.data));
+  // The worker's file is named after its content: a host that was updated meanwhile has another one.
+  worker.addEventListener('error', () => {
+    connection = { state: 'stopped', cause: 'versionMismatch', text: 'A part of this page did not load.' };
+    render();
+  });
   const canvas = element<HTMLCanvasElement>('picture').transferControlToOffscreen();
   send({
     kind: 'start',

@@ -1,5 +1,5 @@
-import { GoodbyeReason, type HostMessage, PacketType } from '../../wire/messages';
-import type { Header } from '../../wire/messages';
+import { wholePicture } from '../../wire/limits';
+import { GoodbyeReason, type Header, type HostMessage, PacketType } from '../../wire/messages';
 import { parseHostPacket } from '../../wire/parse';
 import type { Connection, FrameSample, ToPage, ToWorker } from '../messages';
 import { HostClock, nowNs } from './hostClock';
@@ -20,6 +20,9 @@ const samplesEveryMs = 250;
 let connection: HostConnection | undefined;
 let screen: Screen | undefined;
 let sessionId = '';
+/** What the person chose; the host forgets it with the connection. */
+let wantedMonitor = wholePicture;
+let isChoiceToBeRepeated = false;
 let isLive = false;
 const clock = new HostClock();
 
@@ -42,6 +45,7 @@ function start(message: Extract<ToWorker, { kind: 'start' }>): void {
     onOpen() {
       screen?.expectWhole();
       clock.forget();
+      isChoiceToBeRepeated = wantedMonitor !== wholePicture;
       connection?.send({ type: PacketType.ViewerHello, capabilities: 0, name: message.viewerName }, { sentNs: nowNs() });
       askClock(clockBurst);
     },
@@ -71,6 +75,11 @@ function askClock(times: number): void {
     const requestSentNs = nowNs();
     connection?.send({ type: PacketType.ClockRequest, requestSentNs }, { sentNs: requestSentNs });
   }
+}
+
+function select(monitor: number): void {
+  wantedMonitor = monitor;
+  connection?.send({ type: PacketType.Select, monitor }, { sentNs: nowNs() });
 }
 
 function onPacket(bytes: Uint8Array): void {
@@ -106,6 +115,10 @@ function handle(header: Header, message: HostMessage, receivedNs: bigint): void 
         return;
       }
       post({ kind: 'topology', topology: message });
+      if (isChoiceToBeRepeated) {
+        isChoiceToBeRepeated = false;
+        if (wantedMonitor < message.monitors.length) select(wantedMonitor);
+      }
       break;
     case PacketType.Tiles:
     case PacketType.Copy:
@@ -184,7 +197,7 @@ addEventListener('message', (event: MessageEvent<ToWorker>) => {
   const message = event.data;
   switch (message.kind) {
     case 'start': start(message); break;
-    case 'select': connection?.send({ type: PacketType.Select, monitor: message.monitor }, { sentNs: nowNs() }); break;
+    case 'select': select(message.monitor); break;
     case 'visibility': screen?.setHidden(message.isHidden); break;
     case 'reconnect': connection?.connect(); break;
     case 'refresh': connection?.send({ type: PacketType.Refresh }, { sentNs: nowNs() }); break;
