@@ -13,7 +13,7 @@ public sealed class SpscRing<T>
 {
     private readonly T?[] _items;
     private readonly int _mask;
-    private Indices _indices;
+    private SpscIndices _indices;
 
     /// <summary>Makes a ring.</summary>
     /// <param name="capacity">Most items held; a power of two, at least 1.</param>
@@ -73,20 +73,6 @@ public sealed class SpscRing<T>
         Volatile.Write(ref _indices.Head, head + 1);
         return true;
     }
-
-    // 128 bytes apart: x64 prefetches cache lines in pairs, and Apple's lines are 128 bytes long.
-    [StructLayout(LayoutKind.Explicit, Size = 384)]
-    private struct Indices
-    {
-        [FieldOffset(128)]
-        public long Tail;
-        [FieldOffset(136)]
-        public long HeadSeenByProducer;
-        [FieldOffset(256)]
-        public long Head;
-        [FieldOffset(264)]
-        public long TailSeenByConsumer;
-    }
 }
 
 /// <summary>The newest-wins hand-over: one place, the older item is displaced and given back to the producer, which
@@ -103,4 +89,19 @@ public sealed class LatestSlot<T>
 
     /// <summary>Takes the newest item, or null.</summary>
     public T? Take() => Interlocked.Exchange(ref _item, null);
+}
+
+// Outside the ring because a generic type may not have an explicit layout.
+// 128 bytes apart: x64 prefetches cache lines in pairs, and Apple's lines are 128 bytes long.
+[StructLayout(LayoutKind.Explicit, Size = 384)]
+internal struct SpscIndices
+{
+    [FieldOffset(128)]
+    public long Tail;
+    [FieldOffset(136)]
+    public long HeadSeenByProducer;
+    [FieldOffset(256)]
+    public long Head;
+    [FieldOffset(264)]
+    public long TailSeenByConsumer;
 }

@@ -12,6 +12,9 @@ public abstract class X11Source : IFrameSource
     // server refused to be read. Without it the caller's loop would spin.
     private const double RetryMilliseconds = 5;
 
+    // Reads that fail in a row before the back end is given up: one can fail because the size changed and changed back.
+    private const int FailuresMax = 5;
+
     private readonly X11Connection _connection;
     private readonly X11CaptureOptions _options;
     private readonly TimeProvider _time;
@@ -23,6 +26,7 @@ public abstract class X11Source : IFrameSource
     private long _pollDueNs;
     private long _changedNs; // when the change that waits to be read was first known; 0: none waits
     private long _inputNs; // likewise for the input that waits to be answered
+    private int _failures;
     private bool _needsWhole = true;
     private bool _retry;
     private bool _disposed;
@@ -338,7 +342,7 @@ public abstract class X11Source : IFrameSource
             return _connection.IsBroken ? CaptureStatus.DisplayGone : IsChanged || HasChangedUnseen() ? Change() : ReplaceReader();
         }
 
-        _needsWhole = false;
+        (_needsWhole, _failures) = (false, 0);
         _pool.MarkWritten(lease, lease.Damage);
         if (lease.Damage.IsEmpty && trigger == FrameTrigger.Damage)
         {
@@ -379,7 +383,7 @@ public abstract class X11Source : IFrameSource
     private CaptureStatus ReplaceReader()
     {
         _retry = true;
-        if (_reader is ShmReader && _options.BackEnd is null && !TryFallBack("the X server failed to read into shared memory"))
+        if (++_failures >= FailuresMax && _reader is ShmReader && _options.BackEnd is null && !TryFallBack("the X server failed to read into shared memory"))
         {
             return CaptureStatus.SourceClosed;
         }
