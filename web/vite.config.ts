@@ -17,6 +17,9 @@ export default defineConfig({
   test: {
     // The screenshots are for eyes, not a test.
     include: process.env['VITRINE_SHOTS'] ? ['test/shots.ts'] : ['test/**/*.test.ts'],
+    // Deadlines within the tests say what took too long; these only end what hangs, also on a busy machine.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     reporters: jsonReport ? ['default', ['json', { outputFile: jsonReport }]] : ['default'],
   },
 });

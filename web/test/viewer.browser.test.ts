@@ -12,7 +12,7 @@ import { decodePng } from './support/png';
 
 declare const vitrineStatistics: () => StatisticsDocument;
 
-const deadline = { timeout: 8_000, interval: 20 };
+const deadline = { timeout: 15_000, interval: 20 };
 let browser: Browser;
 let folder: string;
 let host: FakeHost;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'vitrine-web-'));
   await buildPages(folder);
   browser = await launchChromium();
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -133,7 +133,7 @@ describe('Picture', () => {
         expect(wrongLines).toBe(0);
       }, deadline);
       expect(problems).toEqual([]);
-    }, 30_000);
+    });
   }
 
   it('PageHidden_AppliedAndAcknowledgedAsNotShown', async () => {
@@ -155,7 +155,7 @@ describe('Picture', () => {
       document.dispatchEvent(new Event('visibilitychange'));
     });
     await untilExact();
-  }, 20_000);
+  });
 
   it('MonitorChosen_CanvasHoldsItsPart', async () => {
     await host.stop();
@@ -188,7 +188,7 @@ describe('Picture', () => {
     host.dropViewers();
     await vi.waitFor(() => expect(host.selected).toBe(1), deadline);
     expect(problems).toEqual([]);
-  }, 20_000);
+  });
 });
 
 describe('Latency', () => {
@@ -220,7 +220,7 @@ describe('Latency', () => {
       expect(document.stages.encode?.p50).toBe(0.4);
       expect(document.stages.total!.p50).toBeGreaterThan(0.6);
     }, deadline);
-  }, 20_000);
+  });
 });
 
 describe('States', () => {
@@ -240,7 +240,7 @@ describe('States', () => {
     await untilState('live');
     await untilExact();
     expect(problems).toEqual([]);
-  }, 20_000);
+  });
 
   it('WrongToken_SaysSoAndTakesAnotherLink', async () => {
     await open('?t=wrong');
@@ -252,7 +252,7 @@ describe('States', () => {
     expect(page.url()).not.toContain(token);
     await page.reload();
     await untilState('live');
-  }, 20_000);
+  });
 
   it('NoToken_SaysSoWithoutAsking', async () => {
     await open('');
@@ -289,7 +289,7 @@ describe('States', () => {
     host.sendEverything();
     await untilState('live');
     await untilExact();
-  }, 20_000);
+  });
 
   it('MalformedPacket_GoodbyeAndStartsOver', async () => {
     await open();
@@ -300,7 +300,7 @@ describe('States', () => {
     ]);
     expect(closed).toMatchObject({ reason: GoodbyeReason.ProtocolError });
     await untilState('live');
-  }, 20_000);
+  });
 
   it('UnknownPacketAndOtherGeneration_Skipped', async () => {
     paintNoise();
