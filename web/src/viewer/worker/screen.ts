@@ -53,7 +53,7 @@ export class Screen {
     onView: (view: Rectangle) => void,
   ) {
     this.#canvas = canvas;
-    // Not desynchronized: it showed frames no sooner here (software compositing, 1920x1080), and it may tear.
+    // Not desynchronized: it may tear, and single runs with software compositing showed no clear gain.
     const context = canvas.getContext('2d', { alpha: false });
     if (context === null) throw new Error('This browser gives no 2D context to a worker.');
     this.#context = context;
