@@ -72,4 +72,30 @@ public sealed class X11ConnectionTests
         Assert.Null(display);
         Assert.Contains("nonsense", error, StringComparison.Ordinal);
     }
+
+    // Linux ends a child that asked for it when the thread that started it ends, not the process.
+    [Fact]
+    public void StartingThreadEnds_ServerStays()
+    {
+        VirtualDisplay? display = null;
+        Thread starter = new(() => display = Displays.Start(320, 240));
+        starter.Start();
+        starter.Join();
+        using (display)
+        {
+            using X11Connection connection = Displays.Connect(display!.DisplayName);
+            Assert.True(connection.Synchronize());
+            Assert.False(display.HasExited);
+        }
+    }
+
+    [Fact]
+    public void Disposed_ProcessIsGone()
+    {
+        VirtualDisplay display = Displays.Start(320, 240);
+        int process = display.ProcessId;
+        display.Dispose();
+        display.Dispose();
+        Assert.False(Directory.Exists($"/proc/{process}"));
+    }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Vitrine.Capture.X11;
 using Vitrine.Frames;
 using Vitrine.Interop;
@@ -376,6 +377,39 @@ public sealed class X11ScreenSourceTests
         Assert.False(connection.IsBroken);
     }
 
+    // A server that may open no more files gets no descriptor with the request: as good as no shared memory left.
+    [Fact]
+    public void ServerTakesNoMemory_GetImageAndWhy()
+    {
+        using VirtualDisplay display = Displays.Start(320, 240);
+        using Painter painter = new(display.DisplayName);
+        int free = Enumerable.Range(0, 1000).Except(DescriptorsOf(display.ProcessId)).First();
+        int limit = free + 1; // the lowest free number is for the connection
+        using (Process prlimit = Process.Start("prlimit", ["--pid", $"{display.ProcessId}", $"--nofile={limit}:{limit}"]))
+        {
+            prlimit.WaitForExit();
+            Assert.Equal(0, prlimit.ExitCode);
+        }
+
+        using X11ScreenSource source = Displays.Open(new() { DisplayName = display.DisplayName });
+        Assert.Equal(X11Capture.GetImage, source.BackEnd.Name);
+        Assert.Contains("refused the shared memory", source.BackEnd.Reason, StringComparison.Ordinal);
+        using FrameLease frame = source.Next();
+        painter.AssertShown(frame, DeviceRectangle.Of(painter.Size));
+    }
+
+    [Fact]
+    public void ConnectionKilledByAnotherClient_DisplayGone()
+    {
+        using VirtualDisplay display = Displays.Start(320, 240);
+        using Painter painter = new(display.DisplayName);
+        using X11ScreenSource source = Displays.Open(new() { DisplayName = display.DisplayName });
+        source.Next().Dispose();
+        LibXcb.xcb_kill_client(painter.Connection.Handle, source.ResourceIdBase + 1);
+        Assert.True(painter.Connection.Synchronize());
+        Assert.Equal(CaptureStatus.DisplayGone, source.WaitForFrame(Displays.Deadline, out _));
+    }
+
     [Fact]
     public void NoDamageExtension_WholeFramesAtTheGivenRate()
     {
@@ -524,7 +558,10 @@ public sealed class X11ScreenSourceTests
     }
 
     // Of the X server: it holds a descriptor for each mapping of ours, and other tests do not touch it.
-    private static int CountDescriptors(int processId) => Directory.GetFileSystemEntries($"/proc/{processId}/fd").Length;
+    private static int CountDescriptors(int processId) => DescriptorsOf(processId).Count();
+
+    private static IEnumerable<int> DescriptorsOf(int processId) =>
+        Directory.GetFileSystemEntries($"/proc/{processId}/fd").Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture));
 
     private static int CountOwnMemoryFiles() => File.ReadLines("/proc/self/maps").Count(line => line.Contains("memfd:vitrine-screen", StringComparison.Ordinal));
 
