@@ -27,9 +27,12 @@ internal static class CommandTree
     public static RootCommand Build(Terminal terminal)
     {
         RootCommand root = new("Shares a desktop with any browser: sharp, live, with its latency on the screen.");
+        root.Add(new UpVerb(terminal));
+        root.Add(new ShareVerb(terminal));
         root.Add(new ShotVerb(terminal));
         root.Add(new DisplaysVerb(terminal));
         root.Add(new DoctorVerb(terminal));
+        root.Add(new LabVerb(terminal));
         root.Add(new TestVerb(terminal));
         root.Options.Clear();
         root.Add(new HelpOption("--help", "-h") { Description = "show this", Action = new HelpText(terminal) });

@@ -11,6 +11,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool outputI
     /// <summary>Whether a person reads standard output: tables and colours only then.</summary>
     public bool OutputIsTerminal { get; } = outputIsTerminal;
 
+    /// <summary>Whether a person reads standard error: progress is written over itself only then.</summary>
+    public bool ErrorIsTerminal { get; } = errorIsTerminal;
+
     /// <summary>Whether standard error may carry colours (https://no-color.org).</summary>
     public bool ErrorHasColour { get; } = errorIsTerminal && !noColour;
 

@@ -49,9 +49,9 @@ internal sealed class Setting
         new("listen", "ADDRESS", $"address to listen on; other than loopback it is TLS only (default: {ShareSettings.DefaultListen})", "an IP address of this machine, 0.0.0.0 for all", text => IPAddress.TryParse(text, out _)),
         new("port", "N", $"port to listen on; 0 takes a free one (default: {ShareSettings.DefaultPort})", "0 to 65535", IsNumber(0, 65_535)),
         new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "22 to 128 letters, digits, - and _", IsToken),
-        new("token-file", "FILE", "file that holds the access token", "a file", IsText(4096)),
-        new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file", IsText(4096)),
-        new("key", "FILE", "private key of the certificate (PEM)", "a PEM file", IsText(4096)),
+        new("token-file", "FILE", "file that holds the access token", "a file that exists", File.Exists),
+        new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file that exists", File.Exists),
+        new("key", "FILE", "private key of the certificate (PEM)", "a PEM file that exists", File.Exists),
         new("max-viewers", "N", $"most viewers at once (default: {ShareSettings.DefaultMaxViewers})", $"1 to {ShareSettings.MaxViewersMax}", IsNumber(1, ShareSettings.MaxViewersMax)),
         new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}", "a file", IsText(4096)),
     ];
@@ -117,6 +117,7 @@ internal sealed class Setting
     private static Func<string, bool> IsText(int lengthMax) =>
         text => text.Length >= 1 && text.Length <= lengthMax && !text.Any(char.IsControl);
 
-    private static bool IsToken(string text) =>
+    /// <summary>Whether the text can be an access token.</summary>
+    public static bool IsToken(string text) =>
         text.Length is >= 22 and <= 128 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 }

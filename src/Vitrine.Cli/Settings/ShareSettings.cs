@@ -1,3 +1,5 @@
+using Vitrine.Server;
+
 namespace Vitrine.Cli.Settings;
 
 /// <summary>What to share and how, after flags, environment, file and defaults were laid over each other and checked.
@@ -7,7 +9,7 @@ internal sealed class ShareSettings
     public const int DefaultFps = 60;
     public const int FpsMax = 240;
     public const string DefaultListen = "127.0.0.1";
-    public const int DefaultPort = 8790;
+    public const int DefaultPort = ServerOptions.DefaultPort;
     public const int DefaultMaxViewers = 64;
     public const int MaxViewersMax = 1_024;
 

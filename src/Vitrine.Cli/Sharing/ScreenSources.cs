@@ -13,9 +13,15 @@ internal static class ScreenSources
     /// <param name="display">The display; null takes the environment's.</param>
     /// <param name="error">When null is returned: a sentence that says what is wrong and what mends it.</param>
     /// <returns>The source, owned by the caller, or null.</returns>
-    public static IFrameSource? TryOpen(ShareSettings settings, string? display, out string error)
+    public static X11ScreenSource? TryOpen(ShareSettings settings, string? display, out string error)
     {
         DeviceRectangle? region = null;
+        if (settings.Window is not null)
+        {
+            error = "Windows cannot be captured yet. Take the region that the window covers.";
+            return null;
+        }
+
         if (settings.Region is { } text && Setting.TryParseRegion(text, out DeviceRectangle parsed))
         {
             region = parsed;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
 using Vitrine.Cli.Sharing;
 using Vitrine.Frames;
@@ -37,7 +38,7 @@ internal sealed class ShotVerb : SettingsVerb
         }
 
         byte[] png;
-        using (IFrameSource? source = ScreenSources.TryOpen(settings, settings.Display, out string error))
+        using (X11ScreenSource? source = ScreenSources.TryOpen(settings, settings.Display, out string error))
         {
             if (source is null)
             {

@@ -1,0 +1,193 @@
+using System.Net;
+using Vitrine.Capture.X11;
+using Vitrine.Cli.Settings;
+using Vitrine.Frames;
+using Vitrine.Server;
+
+namespace Vitrine.Cli.Sharing;
+
+/// <summary>Shares until Ctrl-C: opens the source, listens, says where, says goodbye.</summary>
+/// <param name="terminal">Takes what people read.</param>
+/// <param name="settings">Checked.</param>
+/// <param name="display">Gives the name of the display at every opening, or null with an error.</param>
+/// <param name="note">A sentence for people before the address; empty for none.</param>
+/// <param name="isVerbose">Whether to say what was chosen and why.</param>
+internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareRun.DisplayFinder display, string note, bool isVerbose)
+{
+    /// <summary>Names the display to open, or says why there is none.</summary>
+    public delegate string? DisplayFinder(out string error);
+
+    // The whole of a graceful end; after it, what still holds on is left to the system.
+    private static readonly TimeSpan s_goodbyeTimeout = TimeSpan.FromSeconds(2);
+
+    private BackEndChoice _backEnd = new("", "");
+    private string _sourceName = "";
+    private DeviceSize _size;
+
+    /// <summary>Runs to the end.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> RunAsync()
+    {
+        string? token = settings.Token;
+        if (settings.TokenFile is { } tokenFile)
+        {
+            token = ReadToken(tokenFile, out string tokenError);
+            if (token is null)
+            {
+                return terminal.Fail(ExitCode.Usage, tokenError, "It comes from token-file.", "The file holds one line: 22 to 128 letters, digits, - and _.");
+            }
+        }
+
+        ServerOptions options = new()
+        {
+            Listen = IPAddress.Parse(settings.Listen),
+            Port = settings.Port,
+            ViewersMax = settings.MaxViewers,
+            Token = token,
+            CertificatePath = settings.Cert,
+            CertificateKeyPath = settings.Key,
+        };
+        if (options.Validate() is [var invalid, ..])
+        {
+            return terminal.Fail(ExitCode.Usage, invalid.ToString());
+        }
+
+        using StopSignal stop = new();
+        await using ShareSession session = new(Open, new ShareOptions { FramesPerSecondMax = settings.Fps });
+
+        // The web server takes as long to start as the display: both at once.
+        Task<VitrineServer> starting = VitrineServer.StartAsync(session, options);
+        try
+        {
+            await session.StartAsync().ConfigureAwait(false);
+        }
+        catch (SourceUnavailableException unavailable)
+        {
+            await IgnoreAsync(starting).ConfigureAwait(false);
+            return terminal.Fail(ExitCode.Missing, "There is nothing to share.", unavailable.Message);
+        }
+
+        VitrineServer server;
+        try
+        {
+            server = await starting.ConfigureAwait(false);
+        }
+        catch (ServerStartException failure)
+        {
+            return terminal.Fail(failure.Failure == ServerStartFailure.InvalidOptions ? ExitCode.Usage : ExitCode.Failed, "The server did not start.", failure.Message);
+        }
+
+        await using (server)
+        {
+            return await ServeAsync(session, server, options, stop.Token).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<int> ServeAsync(ShareSession session, VitrineServer server, ServerOptions options, CancellationToken stop)
+    {
+        ReadyFile? ready = null;
+        try
+        {
+            ready = settings.ReadyFile is { } path ? ReadyFile.Write(path, server.Url, server.Token) : null;
+            Announce(server, options);
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            return terminal.Fail(
+                unwritable is UnauthorizedAccessException ? ExitCode.Refused : ExitCode.Failed, $"The ready file {settings.ReadyFile} cannot be written.", unwritable.Message);
+        }
+
+        using (ready)
+        {
+            TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            using CancellationTokenRegistration registration = stop.Register(stopped.SetResult);
+            if (await Task.WhenAny(stopped.Task, session.Ended).ConfigureAwait(false) == stopped.Task)
+            {
+                await server.StopAsync(s_goodbyeTimeout).ConfigureAwait(false);
+                return ExitCode.Done;
+            }
+        }
+
+        if (session.Ended.IsFaulted)
+        {
+            Exception bug = session.Ended.Exception.InnerException ?? session.Ended.Exception;
+            return terminal.Fail(ExitCode.Failed, "Sharing ended by an error of ours.", isVerbose ? bug.ToString() : bug.Message, "Please report it, with the output of --verbose.");
+        }
+
+        terminal.Output.WriteLine("What was shared was closed.");
+        await server.StopAsync(s_goodbyeTimeout).ConfigureAwait(false);
+        return ExitCode.Done;
+    }
+
+    private void Announce(VitrineServer server, ServerOptions options)
+    {
+        string text = note.Length > 0 ? note + "\n" : "";
+        text += $"Sharing {_sourceName}, {_size} ({_backEnd.Name}{(isVerbose ? ": " + _backEnd.Reason : "")})\n\n";
+        text += $"  {terminal.Strong(server.Url.AbsoluteUri)}   {terminal.Muted("open this in a browser")}\n\n";
+        if (server.CertificateFingerprint is { } fingerprint)
+        {
+            text += $"The browser will warn of a certificate it does not know; compare its SHA-256:\n{fingerprint}\n";
+        }
+
+        text += IPAddress.IsLoopback(options.Listen)
+            ? "Only this machine can open it. To share on the network: --listen 0.0.0.0 (with TLS, by itself).\n"
+            : "Whoever has this address can look.\n";
+        terminal.Output.WriteLine(text + "Ctrl-C stops.");
+        terminal.Output.Flush();
+    }
+
+    private IFrameSource? Open(ISourceObserver observer, out string error)
+    {
+        // Asked anew at every opening: a private display that died is another one now, a monitor may have moved.
+        string? name = display(out error);
+        if (name is null)
+        {
+            return null;
+        }
+
+        _sourceName = settings.Monitor ?? name;
+        return X11Sharing.Create(OpenFrames, name, _sourceName)(observer, out error);
+
+        IFrameSource? OpenFrames(out string why)
+        {
+            X11ScreenSource? frames = ScreenSources.TryOpen(settings, name, out why);
+            if (frames is not null)
+            {
+                (_backEnd, _size) = (frames.BackEnd, frames.Format.Size);
+            }
+
+            return frames;
+        }
+    }
+
+    private static string? ReadToken(string path, out string error)
+    {
+        try
+        {
+            using StreamReader reader = new(path);
+            char[] start = new char[256];
+            int length = reader.ReadBlock(start); // a token has at most 128 characters
+            string token = new string(start, 0, length).Trim();
+            error = $"{path} holds no access token.";
+            return Setting.IsToken(token) ? token : null;
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            error = unreadable.Message;
+            return null;
+        }
+    }
+
+    // The source's failure was told already; the server's would be told twice.
+    private static async Task IgnoreAsync(Task<VitrineServer> starting)
+    {
+        try
+        {
+            await (await starting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+        catch (ServerStartException)
+        {
+            // Nothing to stop.
+        }
+    }
+}

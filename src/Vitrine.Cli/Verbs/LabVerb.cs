@@ -1,0 +1,169 @@
+using System.CommandLine;
+using System.Globalization;
+using Vitrine.Lab;
+using Vitrine.Lab.Report;
+using Vitrine.Measurement;
+
+namespace Vitrine.Cli.Verbs;
+
+/// <summary>Measures, and says how the figures stand against the goals.</summary>
+internal sealed class LabVerb : Verb
+{
+    private readonly Terminal _terminal;
+    private readonly Argument<string?> _name = new("name") { HelpName = "NAME", Description = "the laboratory; without one, all are listed", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<string> _json = new("--json") { HelpName = "FILE", Description = "write everything measured into a file" };
+    private readonly Option<string> _report = new("--report") { HelpName = "DIR", Description = "write a page with plots into a folder" };
+    private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
+    private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
+
+    public LabVerb(Terminal terminal)
+        : base(
+            "lab",
+            "Measures on this machine, beside its peers: capture, latency, soak. Without a name, lists what there is.",
+            ("vitrine lab", "what there is, what each needs and how long it takes"),
+            ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
+            ("vitrine lab latency --quick", "a first look"))
+    {
+        _terminal = terminal;
+        Arguments.Add(_name);
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick])
+        {
+            Options.Add(option);
+        }
+
+        SetAction((parsed, _) => RunAsync(parsed));
+    }
+
+    private async Task<int> RunAsync(ParseResult parsed)
+    {
+        if (parsed.GetValue(_name) is not { } name)
+        {
+            List();
+            return ExitCode.Done;
+        }
+
+        if (Laboratories.Find(name) is not { } laboratory)
+        {
+            string? nearest = NearestName.Find(name, Laboratories.All.Select(each => each.Description.Name));
+            return _terminal.Fail(ExitCode.Usage, $"There is no laboratory «{name}».", nearest is null ? null : $"Did you mean {nearest}?", "vitrine lab lists them.");
+        }
+
+        RunDocument? earlier = null;
+        if (parsed.GetValue(_compare) is { } compare)
+        {
+            try
+            {
+                earlier = await RunDocument.LoadAsync(compare).ConfigureAwait(false);
+            }
+            catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or InvalidDataException or System.Text.Json.JsonException)
+            {
+                return _terminal.Fail(ExitCode.Usage, $"{compare} cannot be compared with.", unreadable.Message);
+            }
+        }
+
+        using StopSignal stop = new();
+        RunDocument document;
+        try
+        {
+            using ProgressLine progress = new(_terminal);
+            document = await laboratory.RunAsync(new LabOptions { Quick = parsed.GetValue(_quick) }, progress, stop.Token).ConfigureAwait(false);
+        }
+        catch (MissingRequirementException missing)
+        {
+            return _terminal.Fail(ExitCode.Missing, $"The laboratory {name} cannot run.", missing.Message);
+        }
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+        {
+            return _terminal.Fail(ExitCode.Failed, "Stopped; nothing was written.");
+        }
+
+        try
+        {
+            if (parsed.GetValue(_json) is { } json)
+            {
+                await document.SaveAsync(json).ConfigureAwait(false);
+            }
+
+            Print(document);
+            if (parsed.GetValue(_report) is { } folder)
+            {
+                _terminal.Output.WriteLine($"Report: {await HtmlReport.WriteAsync(document, folder, earlier).ConfigureAwait(false)}");
+            }
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            return _terminal.Fail(unwritable is UnauthorizedAccessException ? ExitCode.Refused : ExitCode.Failed, "The result could not be written.", unwritable.Message);
+        }
+
+        return ExitCode.Done;
+    }
+
+    private void List()
+    {
+        foreach (LaboratoryDescription lab in Laboratories.All.Select(laboratory => laboratory.Description))
+        {
+            _terminal.Output.WriteLine($"{_terminal.Strong(lab.Name)}  {lab.Summary}");
+            _terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    takes {lab.Duration.TotalMinutes:0.#} min, with --quick {lab.QuickDuration.TotalSeconds:0} s"));
+            _terminal.Output.WriteLine($"    needs {(lab.Needs.Count == 0 ? "nothing" : string.Join(", ", lab.Needs))}; compares with {(lab.Peers.Count == 0 ? "nothing" : string.Join(", ", lab.Peers))} when installed");
+        }
+    }
+
+    private void Print(RunDocument document)
+    {
+        _terminal.Output.WriteLine(LabAnswer.Of(document));
+        foreach (RatioRecord ratio in document.Ratios)
+        {
+            string goal = ratio.Goal is { } value ? string.Create(CultureInfo.InvariantCulture, $"goal {(ratio.LowerIsBetter ? "<=" : ">=")} {value:0.###}, {(ratio.Met == true ? "met" : "NOT met")}") : "no goal";
+            _terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {ratio.Value,8:0.###}  {ratio.Name}  ({goal})"));
+        }
+
+        foreach (string missing in document.NotMeasured)
+        {
+            _terminal.Output.WriteLine($"  not measured: {missing}");
+        }
+    }
+
+    /// <summary>One line that is written over on a terminal; a line for every new activity elsewhere.</summary>
+    private sealed class ProgressLine(Terminal terminal) : IProgress<LabProgress>, IDisposable
+    {
+        private readonly Lock _lock = new();
+        private readonly long _started = TimeProvider.System.GetTimestamp();
+        private string _doing = "";
+        private int _width;
+
+        public void Report(LabProgress value)
+        {
+            lock (_lock)
+            {
+                if (!terminal.ErrorIsTerminal)
+                {
+                    if (_doing != value.Doing)
+                    {
+                        terminal.Error.WriteLine(value.Doing);
+                    }
+                }
+                else
+                {
+                    TimeSpan passed = TimeProvider.System.GetElapsedTime(_started);
+                    string left = value.Fraction > 0.02 ? $", {Text(passed * ((1 - value.Fraction) / value.Fraction))} left" : "";
+                    string line = string.Create(CultureInfo.InvariantCulture, $"{value.Fraction:P0} {value.Doing}{left}");
+                    terminal.Error.Write("\r" + line.PadRight(_width));
+                    _width = line.Length;
+                }
+
+                _doing = value.Doing;
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_width > 0)
+            {
+                terminal.Error.Write("\r" + new string(' ', _width) + "\r");
+            }
+        }
+
+        private static string Text(TimeSpan time) =>
+            time.TotalSeconds < 90 ? $"{Math.Ceiling(time.TotalSeconds)} s" : $"{Math.Ceiling(time.TotalMinutes)} min";
+    }
+}

@@ -1,0 +1,106 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace Vitrine.Cli.Tests;
+
+public sealed class SharingTests(DisplayFixture display) : IClassFixture<DisplayFixture>, IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vitrine-share-");
+
+    private string ReadyPath => Path.Combine(_folder.FullName, "ready.json");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Serving_ReadyFileTellsUrlTokenAndPid()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.Start(display.Name, null, "share", "--port", "0", "--ready-file", ReadyPath);
+        await program.WaitForFileAsync(ReadyPath);
+        using JsonDocument ready = JsonDocument.Parse(await File.ReadAllBytesAsync(ReadyPath));
+        Assert.Equal(program.Id, ready.RootElement.GetProperty("pid").GetInt32());
+        Uri url = new(ready.RootElement.GetProperty("url").GetString()!);
+        Assert.Contains(ready.RootElement.GetProperty("token").GetString()!, url.Query, StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, new FileInfo(ReadyPath).UnixFileMode);
+        using HttpClient client = new();
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri(url, "/healthz"))).StatusCode);
+
+        program.Signal("INT");
+        Assert.Equal(0, program.WaitForExit());
+        Assert.False(File.Exists(ReadyPath));
+        Assert.Contains(url.AbsoluteUri, program.Output, StringComparison.Ordinal);
+        Assert.Contains("Ctrl-C stops.", program.Output, StringComparison.Ordinal);
+        Assert.Empty(program.Error.Trim());
+    }
+
+    [Fact]
+    public async Task NoDisplay_UpStartsItsOwnAndTakesItAway()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.Start(null, null, "up", "--size", "800x600", "--port", "0", "--ready-file", ReadyPath);
+        await program.WaitForFileAsync(ReadyPath);
+        int[] servers = ChildrenOf(program.Id);
+        Assert.NotEmpty(servers);
+        program.Signal("TERM");
+        Assert.Equal(0, program.WaitForExit());
+        Assert.Contains("private one", program.Output, StringComparison.Ordinal);
+        Assert.Contains("800x600", program.Output, StringComparison.Ordinal);
+        Assert.All(servers, server => Assert.False(Directory.Exists($"/proc/{server}")));
+    }
+
+    [Fact]
+    public async Task SecondCtrlC_EndsAtOnce()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.Start(display.Name, null, "share", "--port", "0", "--ready-file", ReadyPath);
+        await program.WaitForFileAsync(ReadyPath);
+        program.Signal("INT");
+        program.Signal("INT");
+        Assert.InRange(program.WaitForExit(), 0, 1); // 0: the graceful end was faster than the second signal
+    }
+
+    [Fact]
+    public void BusyPort_SaysSoAndExitsWith1()
+    {
+        using TcpListener taken = new(IPAddress.Loopback, 0);
+        taken.Start();
+        int port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, "share", "--port", $"{port}");
+        Assert.Equal(1, exitCode);
+        Assert.Contains($"{port}", error, StringComparison.Ordinal);
+        Assert.Contains("--port 0", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("share", "--display", ":9999")]
+    [InlineData("share", "--region", "10x10+5000+0")]
+    [InlineData("share", "--monitor", "none")]
+    [InlineData("share", "--window", "no window has this title")]
+    public void NothingToShare_ExitsWith3(params string[] arguments)
+    {
+        (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, [.. arguments, "--port", "0"]);
+        Assert.Equal(3, exitCode);
+        Assert.StartsWith("vitrine: ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ReadyFileUnwritable_ExitsWith1()
+    {
+        (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, "share", "--port", "0", "--ready-file", Path.Combine(_folder.FullName, "none", "ready.json"));
+        Assert.Equal(1, exitCode);
+        Assert.Contains("ready file", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SettingsFile_IsReadFromTheFolder()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "vitrine.yaml"), $"port: 0\nregion: 64x48+1+2\nready-file: {ReadyPath}\ntoken: abcdefghijklmnopqrstuvwxyz\n");
+        using ProgramUnderTest program = ProgramUnderTest.Start(display.Name, _folder.FullName, "share");
+        await program.WaitForFileAsync(ReadyPath);
+        Assert.Contains("abcdefghijklmnopqrstuvwxyz", await File.ReadAllTextAsync(ReadyPath), StringComparison.Ordinal);
+        program.Signal("TERM");
+        Assert.Equal(0, program.WaitForExit());
+        Assert.Contains("64x48", program.Output, StringComparison.Ordinal);
+    }
+
+    private static int[] ChildrenOf(int processId) =>
+        [.. Directory.EnumerateDirectories($"/proc/{processId}/task").SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(int.Parse)];
+}
