@@ -151,9 +151,16 @@ internal sealed class MoveFinder(DeviceSize size)
         for (int y = box.Y; y < box.Bottom; y++)
         {
             PixelKernels.HashStrips(reference.Row(box.X, y, box.Width), hashes);
+            uint previous = PixelKernels.FingerprintLimit; // no fingerprint
             for (int x = 0; (x = PixelKernels.NextFingerprint(valid, x)) < valid.Length; x++)
             {
                 uint hash = valid[x];
+                if (hash == previous)
+                {
+                    continue; // one colour, whose hash happens to be a fingerprint: a whole area of them says nothing
+                }
+
+                previous = hash;
                 for (int probe = 0; probe < 8; probe++)
                 {
                     ref readonly Strip slot = ref _strips[(hash + (uint)probe) % StripSlots];

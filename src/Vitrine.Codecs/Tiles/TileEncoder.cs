@@ -35,7 +35,11 @@ public readonly record struct EncodeResult(bool IsPublished, uint Sequence, Tile
 /// 3. What differs still is coded: one colour, LZ4, or raw.
 /// 4. Everything is published to the store at once.</summary>
 /// <remarks>One thread, except <see cref="Totals"/>. Allocates at construction only: one picture and a few bytes a tile.
-/// Work is linear in the damaged area.</remarks>
+/// Work is linear in the damaged area.
+/// One thread also codes: compressing 510 tiles of dense text took 7.0 ms on one core and 3.9 ms on two when nothing else
+/// ran, but 7.4 against 6.0 ms (p50) and 9.2 against 8.6 ms (p95) while the second of two cores was wanted by others, as it is
+/// by the display server and the network while sharing. Frames that large are rare; typing, scrolling and dragging code a
+/// few tiles, where a wake-up costs more than it gives.</remarks>
 public sealed class TileEncoder : IDisposable
 {
     /// <summary>Most copies of one frame: what scrolls or is dragged at a time is one thing, seldom two.</summary>
