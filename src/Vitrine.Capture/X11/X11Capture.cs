@@ -55,15 +55,7 @@ public static class X11Capture
     public static X11ScreenSource? TryOpenScreen(X11CaptureOptions options, out string error)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.PollingRate, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.PollingRate, 1000, nameof(options));
-        if (options.BackEnd is not null && !BackEndNames.Contains(options.BackEnd))
-        {
-            error = $"There is no back end «{options.BackEnd}». There are: {string.Join(", ", BackEndNames)}.";
-            return null;
-        }
-
-        X11Connection? connection = X11Connection.TryOpen(options.DisplayName, out error);
+        X11Connection? connection = TryConnect(options, out error);
         if (connection is null)
         {
             return null;
@@ -93,5 +85,49 @@ public static class X11Capture
         source = TryOpenScreen(options with { BackEnd = GetImage }, out error)!;
         source?.ExplainChoice("GetImage: the display closed the connection when it was handed shared memory");
         return source;
+    }
+
+    /// <summary>Opens a window over a connection of its own; <see cref="X11Windows"/> finds it.</summary>
+    /// <param name="options">How; a region is not taken.</param>
+    /// <param name="window">The window, or null: always the active one.</param>
+    /// <param name="error">When null is returned: a sentence that says what is wrong and what mends it.</param>
+    /// <returns>The source, owned by the caller, or null.</returns>
+    public static X11WindowSource? TryOpenWindow(X11CaptureOptions options, uint? window, out string error)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Region is not null)
+        {
+            error = "A window is captured whole. Leave the region away, or capture a region of the screen.";
+            return null;
+        }
+
+        X11Connection? connection = TryConnect(options, out error);
+        if (connection is null)
+        {
+            return null;
+        }
+
+        X11WindowSource source = new(connection, options, window ?? 0, followsActive: window is null);
+        if (source.TryStart(out error))
+        {
+            return source;
+        }
+
+        bool lostByAttaching = connection.IsBroken && options.BackEnd is null;
+        source.Dispose();
+        return lostByAttaching ? TryOpenWindow(options with { BackEnd = GetImage }, window, out error) : null;
+    }
+
+    private static X11Connection? TryConnect(X11CaptureOptions options, out string error)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PollingRate, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.PollingRate, 1000, nameof(options));
+        if (options.BackEnd is not null && !BackEndNames.Contains(options.BackEnd))
+        {
+            error = $"There is no back end «{options.BackEnd}». There are: {string.Join(", ", BackEndNames)}.";
+            return null;
+        }
+
+        return X11Connection.TryOpen(options.DisplayName, out error);
     }
 }
