@@ -57,8 +57,9 @@ public static class HtmlReport
 
     private static void AppendPlots(StringBuilder html, RunDocument document)
     {
-        // Cases of the same size belong into one picture; what was measured is before the slash.
-        foreach (IGrouping<string, CaseRecord> group in document.Cases.Where(item => item.Distribution.Count > 0).GroupBy(item => Parameters(item.Name)))
+        // Cases of the same size belong into one picture, what was measured is before the slash; loads are another question.
+        foreach (IGrouping<string, CaseRecord> group in document.Cases.Where(item => item.Distribution.Count > 0)
+            .GroupBy(item => item.Name.StartsWith("load-", StringComparison.Ordinal) ? item.Name : Parameters(item.Name)))
         {
             CaseRecord[] curves = [.. group];
             PlotGoal[] goals = [.. document.Ratios.Where(ratio => ratio.Goal is not null && ratio.Name.EndsWith("Ms vs goal", StringComparison.Ordinal)

@@ -29,6 +29,8 @@ public static class LabAnswer
             : size >= 10 ? value.ToString("0.#", CultureInfo.InvariantCulture)
             : size >= 1 ? value.ToString("0.##", CultureInfo.InvariantCulture)
             : size == 0 ? "0"
+            : size >= 0.1 ? value.ToString("0.##", CultureInfo.InvariantCulture)
+            : size >= 0.01 ? value.ToString("0.###", CultureInfo.InvariantCulture)
             : size >= 0.001 ? value.ToString("0.####", CultureInfo.InvariantCulture)
             : value.ToString("0.#e0", CultureInfo.InvariantCulture);
     }

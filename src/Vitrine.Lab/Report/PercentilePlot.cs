@@ -16,7 +16,7 @@ internal static class PercentilePlot
     // Colour-blind readers tell these four apart; a fifth curve and on repeats them with another dash.
     private static readonly string[] s_colours = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)"];
     private static readonly string[] s_dashes = ["", "7 3", "2 3", "10 3 2 3", "4 4", "1 5"];
-    private static readonly double[] s_ticks = [0, 25, 50, 75, 90, 95, 99, 99.9];
+    private static readonly double[] s_ticks = [0, 50, 75, 90, 95, 99, 99.9];
 
     public static string Draw(string title, IReadOnlyList<CaseRecord> curves, IReadOnlyList<PlotGoal> goals)
     {
@@ -27,7 +27,8 @@ internal static class PercentilePlot
         high = logarithmic ? Math.Pow(10, Math.Ceiling(Math.Log10(high))) : Ceiling(high);
         double tail = Math.Clamp(curves.SelectMany(curve => curve.Distribution).Where(point => point.Percent < 100).Select(point => point.Percent).DefaultIfEmpty(99).Max(), 90, 99.99);
 
-        double X(double percent) => Left + ((Width - Left - Right) * (Stretch(Math.Min(percent, tail)) / Stretch(tail)));
+        // The largest sample is no percentile: it stands beside the curve, at the right edge.
+        double X(double percent) => percent >= 100 ? Width - Right : Left + ((Width - Left - Right - 24) * (Stretch(Math.Min(percent, tail)) / Stretch(tail)));
         double Y(double valueMs) => Height - Bottom - ((Height - Top - Bottom)
             * (logarithmic ? Math.Log10(Math.Max(valueMs, low) / low) / Math.Log10(high / low) : (valueMs - low) / (high - low)));
 
@@ -44,6 +45,7 @@ internal static class PercentilePlot
             svg.Append(CultureInfo.InvariantCulture, $"<path class=\"grid\" d=\"M{X(percent):0.#} {Top}V{Height - Bottom}\"/><text class=\"tick\" x=\"{X(percent):0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{percent.ToString(CultureInfo.InvariantCulture)} %</text>");
         }
 
+        svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{Width - Right}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">max</text>");
         foreach (PlotGoal goal in goals)
         {
             svg.Append(CultureInfo.InvariantCulture, $"<path class=\"goal {(goal.Met ? "good" : "bad")}\" d=\"M{Left} {Y(goal.ValueMs):0.#}H{Width - Right}\"/><text class=\"goal-label {(goal.Met ? "good" : "bad")}\" x=\"{Left + 6}\" y=\"{Y(goal.ValueMs) - 5:0.#}\">{WebUtility.HtmlEncode(goal.Label)}: {(goal.Met ? "✓ met" : "✗ not met")}</text>");
