@@ -1,4 +1,5 @@
 using Vitrine.Lab.Capture;
+using Vitrine.Lab.Latency;
 
 namespace Vitrine.Lab;
 
@@ -6,7 +7,7 @@ namespace Vitrine.Lab;
 public static class Laboratories
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory()];
+    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new LatencyLaboratory()];
 
     /// <summary>The laboratory with that name, or null.</summary>
     public static ILaboratory? Find(string name) => All.FirstOrDefault(laboratory => laboratory.Description.Name == name);

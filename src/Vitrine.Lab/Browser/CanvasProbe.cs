@@ -2,13 +2,9 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Vitrine.Frames;
+using Vitrine.Lab.Latency;
 
 namespace Vitrine.Lab.Browser;
-
-/// <summary>A pixel seen on a page's canvas.</summary>
-/// <param name="Pixel">0xRRGGBB.</param>
-/// <param name="SeenNs">Monotonic nanoseconds of this machine.</param>
-internal readonly record struct CanvasSight(uint Pixel, long SeenNs);
 
 /// <summary>Looks at the canvas of a viewer's page from the page's own main thread, without asking the viewer anything: what it
 /// reads is what a screenshot of the canvas would hold at that moment.</summary>
@@ -64,11 +60,11 @@ internal sealed class CanvasProbe
 
     /// <summary>Ends watching.</summary>
     /// <returns>Every change of the pixel, and how often it was looked at.</returns>
-    public async Task<(IReadOnlyList<CanvasSight> Sights, long Looks)> StopAsync(CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<Sight> Sights, long Looks)> StopAsync(CancellationToken cancellationToken)
     {
         JsonElement state = await _page.EvaluateAsync("(globalThis.vitrineLabProbe.stopped = true, globalThis.vitrineLabProbe)", cancellationToken);
-        CanvasSight[] sights = [.. state.GetProperty("seen").EnumerateArray()
-            .Select(item => new CanvasSight(item[0].GetUInt32(), (long)((item[1].GetDouble() * 1e6) + _offsetNs)))];
+        Sight[] sights = [.. state.GetProperty("seen").EnumerateArray()
+            .Select(item => new Sight(item[0].GetUInt32(), (long)((item[1].GetDouble() * 1e6) + _offsetNs)))];
         return (sights, state.GetProperty("looks").GetInt64());
     }
 

@@ -1,5 +1,6 @@
 using Vitrine.Frames;
 using Vitrine.Lab.Browser;
+using Vitrine.Lab.Latency;
 
 namespace Vitrine.Lab.Tests.Browser;
 
@@ -29,7 +30,7 @@ public sealed class CanvasProbeTests
         await probe.WatchAsync(new DevicePoint(10, 10), deadline.Token);
         Assert.True(await page.WaitUntilAsync("globalThis.vitrineLabProbe.seen.length > 20", TimeSpan.FromSeconds(30), deadline.Token));
         long afterNs = TimeProvider.System.GetMonotonicNanoseconds();
-        (IReadOnlyList<CanvasSight> sights, long looks) = await probe.StopAsync(deadline.Token);
+        (IReadOnlyList<Sight> sights, long looks) = await probe.StopAsync(deadline.Token);
         Assert.True(looks >= sights.Count);
         Assert.All(sights.Skip(1), sight => Assert.Equal(7u, sight.Pixel & 0xFFFF));
         Assert.True(sights.Zip(sights.Skip(1)).All(pair => pair.First.SeenNs < pair.Second.SeenNs));

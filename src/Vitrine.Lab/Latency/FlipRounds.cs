@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json;
+using Vitrine.Lab.Browser;
+using Vitrine.Lab.Content;
+using Vitrine.Lab.Peers;
+using Vitrine.Viewer;
+
+namespace Vitrine.Lab.Latency;
+
+/// <summary>The same changes seen by our client, by Chromium and by a VNC client, in interleaved rounds. Only the one whose round it
+/// is watches: two viewers would measure each other.</summary>
+internal static class FlipRounds
+{
+    private const string Size = "64x64";
+
+    public static async Task RunAsync(RunBuilder run, PrivateDisplay display, ShareProcess share, LabOptions options, CancellationToken cancellationToken)
+    {
+        int rounds = options.Quick ? 2 : 4, changes = options.Quick ? 40 : 50;
+        using var square = new FlipSquare(display.Painter, FlipRun.At, options.Time);
+        var random = new Random(1);
+        RoundSeries client = new(), canvas = new(), vnc = new();
+        int clientMissed = 0, canvasMissed = 0, vncMissed = 0;
+        List<double> differencesMs = [], overlayP50Ms = [], uncertaintyMs = [];
+        (VncPeer? peer, string reason) = await VncPeer.TryStartAsync(display.Name, cancellationToken);
+        await using Chromium browser = await Chromium.StartAsync(LatencyLaboratory.Screen, cancellationToken);
+        BrowserPage page = await browser.OpenAsync("about:blank", cancellationToken);
+        try
+        {
+            for (int round = 0; round < rounds; round++)
+            {
+                clientMissed += await ClientRoundAsync(share, square, changes, random, client, options.Time, cancellationToken);
+                if (peer is not null)
+                {
+                    vncMissed += await VncRoundAsync(peer, square, changes, random, vnc, options.Time, cancellationToken);
+                }
+
+                CanvasRound seen = await CanvasRoundAsync(page, share, square, changes, random, canvas, options.Time, cancellationToken);
+                canvasMissed += seen.Missed;
+                overlayP50Ms.Add(seen.OverlayP50Ms);
+                differencesMs.Add(Math.Abs(seen.OverlayP50Ms - canvas.MediansMs[^1]));
+                uncertaintyMs.Add(seen.ClockUncertaintyMs);
+            }
+        }
+        finally
+        {
+            if (peer is not null)
+            {
+                await peer.DisposeAsync();
+            }
+        }
+
+        AddCase(run, $"loopback-client/{Size}", client, clientMissed);
+        run.Add(canvas.ToCase($"chromium-canvas/{Size}", null, new Dictionary<string, double>
+        {
+            ["dropped"] = canvasMissed,
+            ["overlayP50Ms"] = RoundSeries.Median(overlayP50Ms),
+            ["overlayDifferenceMs"] = RoundSeries.Median(differencesMs),
+            ["clockUncertaintyMs"] = RoundSeries.Median(uncertaintyMs),
+        }));
+        run.AddGoal($"loopback-client/{Size} p50Ms", client.All.P50Ns / 1e6, 4);
+        run.AddGoal($"loopback-client/{Size} p95Ms", client.All.P95Ns / 1e6, 10);
+        run.AddGoal($"chromium-canvas/{Size} p50Ms", canvas.All.P50Ns / 1e6, 16);
+        run.AddGoal($"chromium-canvas/{Size} overlayDifferenceMs", RoundSeries.Median(differencesMs), 2);
+        if (peer is not null)
+        {
+            AddCase(run, $"x0vncserver/{Size}", vnc, vncMissed);
+            run.AddRatio($"loopback-client/{Size} vs x0vncserver", client, vnc, null);
+        }
+        else
+        {
+            run.NotMeasured($"loopback-client/{Size} vs x0vncserver: {reason}.");
+        }
+    }
+
+    private static void AddCase(RunBuilder run, string name, RoundSeries series, int missed) =>
+        run.Add(series.ToCase(name, null, new Dictionary<string, double> { ["dropped"] = missed }));
+
+    private static async Task<int> ClientRoundAsync(
+        ShareProcess share, FlipSquare square, int changes, Random random, RoundSeries series, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var sights = new ConcurrentQueue<Sight>();
+        var options = new HeadlessViewerOptions
+        {
+            Name = "lab",
+            FrameApplied = (viewer, frame) => sights.Enqueue(new((uint)viewer.GetPixel(FlipRun.Watched.X, FlipRun.Watched.Y), frame.DecodedLocalNs)),
+        };
+        await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, options, time, cancellationToken);
+        if (!await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(10)))
+        {
+            throw new InvalidOperationException("The shared screen sends no first picture.");
+        }
+
+        IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
+        return FlipRun.Match(flips, [.. sights], series);
+    }
+
+    private static async Task<int> VncRoundAsync(
+        VncPeer peer, FlipSquare square, int changes, Random random, RoundSeries series, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var sights = new ConcurrentQueue<Sight>();
+        using var client = new RfbClient(time, FlipRun.Watched);
+        client.Connect(peer.Port);
+        Task reading = Task.Factory.StartNew(
+            () => client.Run((pixel, seenNs) => sights.Enqueue(new(pixel, seenNs))), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (!await Conditions.WaitAsync(() => !sights.IsEmpty, TimeSpan.FromSeconds(10), time, cancellationToken))
+        {
+            throw new InvalidOperationException("x0vncserver sends no first picture.");
+        }
+
+        IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
+        client.Dispose();
+        await reading;
+        return FlipRun.Match(flips, [.. sights], series);
+    }
+
+    private static async Task<CanvasRound> CanvasRoundAsync(
+        BrowserPage page, ShareProcess share, FlipSquare square, int changes, Random random, RoundSeries series, TimeProvider time, CancellationToken cancellationToken)
+    {
+        await page.NavigateAsync(share.Url.AbsoluteUri, cancellationToken);
+        string shown = string.Create(CultureInfo.InvariantCulture, $"document.querySelector('canvas')?.width === {LatencyLaboratory.Screen.Width}");
+        if (!await page.WaitUntilAsync(shown, TimeSpan.FromSeconds(15), cancellationToken))
+        {
+            throw new InvalidOperationException($"The page shows no picture: {string.Join("; ", page.Console)}");
+        }
+
+        CanvasProbe probe = await CanvasProbe.CreateAsync(page, time, cancellationToken);
+        await probe.WatchAsync(FlipRun.Watched, cancellationToken);
+        IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
+        (IReadOnlyList<Sight> sights, _) = await probe.StopAsync(cancellationToken);
+        int missed = FlipRun.Match(flips, sights, series);
+        JsonElement overlay = await page.EvaluateAsync("globalThis.vitrineStatistics()", cancellationToken);
+        JsonElement total = overlay.GetProperty("stages").GetProperty("total");
+        double overlayP50Ms = total.ValueKind == JsonValueKind.Object ? total.GetProperty("p50").GetDouble() : double.NaN;
+        await page.NavigateAsync("about:blank", cancellationToken);
+        return new CanvasRound(missed, overlayP50Ms, probe.ClockUncertaintyNs / 1e6);
+    }
+
+    // A first second without measuring: start-up of the viewer is not what a change costs. A last one for what is under way.
+    private static async Task<IReadOnlyList<Flip>> PaintAndSettleAsync(
+        FlipSquare square, int changes, Random random, TimeProvider time, CancellationToken cancellationToken)
+    {
+        await FlipRun.PaintAsync(square, 10, random, time, cancellationToken);
+        IReadOnlyList<Flip> flips = await FlipRun.PaintAsync(square, changes, random, time, cancellationToken);
+        await Task.Delay(TimeSpan.FromMilliseconds(300), time, cancellationToken);
+        return flips;
+    }
+
+    private readonly record struct CanvasRound(int Missed, double OverlayP50Ms, double ClockUncertaintyMs);
+}

@@ -1,0 +1,59 @@
+using System.Text.Json;
+
+namespace Vitrine.Lab;
+
+/// <summary>A <c>vitrine share</c> of a display in a process of its own, so that its processor time and memory are its own.</summary>
+internal sealed class ShareProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan s_startTimeout = TimeSpan.FromSeconds(30);
+    private readonly ChildProcess _child;
+    private readonly string _directory;
+
+    private ShareProcess(ChildProcess child, string directory, Uri url, int processId) =>
+        (_child, _directory, Url, ProcessId) = (child, directory, url, processId);
+
+    /// <summary>Address with the token.</summary>
+    public Uri Url { get; }
+
+    public int ProcessId { get; }
+
+    /// <summary>Starts it and waits until it serves.</summary>
+    /// <exception cref="InvalidOperationException">It does not start; the message holds what it printed.</exception>
+    public static async Task<ShareProcess> StartAsync(LabOptions options, string display, CancellationToken cancellationToken)
+    {
+        string directory = Directory.CreateTempSubdirectory("vitrine-share-").FullName, ready = Path.Combine(directory, "ready.json");
+        ChildProcess child = ChildProcess.Start(
+            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), "share", "--display", display, "--port", "0", "--ready-file", ready]);
+        child.IgnoreOutput();
+        using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(10), options.Time);
+        long started = options.Time.GetTimestamp();
+        try
+        {
+            while (!File.Exists(ready))
+            {
+                if (child.HasExited || options.Time.GetElapsedTime(started) > s_startTimeout)
+                {
+                    throw new InvalidOperationException($"vitrine share does not start: {child.Errors}");
+                }
+
+                await poll.WaitForNextTickAsync(cancellationToken);
+            }
+
+            using JsonDocument document = JsonDocument.Parse(await File.ReadAllBytesAsync(ready, cancellationToken));
+            return new ShareProcess(
+                child, directory, new Uri(document.RootElement.GetProperty("url").GetString()!), document.RootElement.GetProperty("pid").GetInt32());
+        }
+        catch
+        {
+            await child.DisposeAsync();
+            Directory.Delete(directory, recursive: true);
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _child.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+}
