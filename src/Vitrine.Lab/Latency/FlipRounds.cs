@@ -21,7 +21,7 @@ internal static class FlipRounds
         var random = new Random(1);
         RoundSeries client = new(), canvas = new(), vnc = new();
         int clientMissed = 0, canvasMissed = 0, vncMissed = 0;
-        List<double> differencesMs = [], overlayP50Ms = [], uncertaintyMs = [];
+        List<double> differencesMs = [], overlayP50Ms = [], uncertaintyMs = [], lookMs = [];
         (VncPeer? peer, string reason) = await VncPeer.TryStartAsync(display.Name, cancellationToken);
         await using Chromium browser = await Chromium.StartAsync(LatencyLaboratory.Screen, cancellationToken);
         BrowserPage page = await browser.OpenAsync("about:blank", cancellationToken);
@@ -40,6 +40,7 @@ internal static class FlipRounds
                 overlayP50Ms.Add(seen.OverlayP50Ms);
                 differencesMs.Add(Math.Abs(seen.OverlayP50Ms - canvas.MediansMs[^1]));
                 uncertaintyMs.Add(seen.ClockUncertaintyMs);
+                lookMs.Add(seen.LookMs);
             }
         }
         finally
@@ -57,6 +58,7 @@ internal static class FlipRounds
             ["overlayP50Ms"] = RoundSeries.Median(overlayP50Ms),
             ["overlayDifferenceMs"] = RoundSeries.Median(differencesMs),
             ["clockUncertaintyMs"] = RoundSeries.Median(uncertaintyMs),
+            ["lookMs"] = RoundSeries.Median(lookMs),
         }));
         run.AddGoal($"loopback-client/{Size} p50Ms", client.All.P50Ns / 1e6, 4);
         run.AddGoal($"loopback-client/{Size} p95Ms", client.All.P95Ns / 1e6, 10);
@@ -127,13 +129,13 @@ internal static class FlipRounds
         CanvasProbe probe = await CanvasProbe.CreateAsync(page, time, cancellationToken);
         await probe.WatchAsync(FlipRun.Watched, cancellationToken);
         IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
-        (IReadOnlyList<Sight> sights, _) = await probe.StopAsync(cancellationToken);
+        (IReadOnlyList<Sight> sights, double lookMs) = await probe.StopAsync(cancellationToken);
         int missed = FlipRun.Match(flips, sights, series);
         JsonElement overlay = await page.EvaluateAsync("globalThis.vitrineStatistics()", cancellationToken);
         JsonElement total = overlay.GetProperty("stages").GetProperty("total");
         double overlayP50Ms = total.ValueKind == JsonValueKind.Object ? total.GetProperty("p50").GetDouble() : double.NaN;
         await page.NavigateAsync("about:blank", cancellationToken);
-        return new CanvasRound(missed, overlayP50Ms, probe.ClockUncertaintyNs / 1e6);
+        return new CanvasRound(missed, overlayP50Ms, probe.ClockUncertaintyNs / 1e6, lookMs);
     }
 
     // A first second without measuring: start-up of the viewer is not what a change costs. A last one for what is under way.
@@ -146,5 +148,5 @@ internal static class FlipRounds
         return flips;
     }
 
-    private readonly record struct CanvasRound(int Missed, double OverlayP50Ms, double ClockUncertaintyMs);
+    private readonly record struct CanvasRound(int Missed, double OverlayP50Ms, double ClockUncertaintyMs, double LookMs);
 }

@@ -19,9 +19,10 @@ internal sealed class VncPeer : IAsyncDisposable
     /// <returns>The peer, or why there is none.</returns>
     public static async Task<(VncPeer? Peer, string Reason)> TryStartAsync(string display, CancellationToken cancellationToken)
     {
-        if (ChildProcess.Find("x0vncserver", "x0tigervncserver") is not string program)
+        // The program itself: x0vncserver is a script around it, whose processor time would be nothing.
+        if (ChildProcess.Find("X0tigervnc") is not string program)
         {
-            return (null, $"x0vncserver is missing; install {Package}");
+            return (null, $"x0vncserver (X0tigervnc) is missing; install {Package}");
         }
 
         int port = FreePort();

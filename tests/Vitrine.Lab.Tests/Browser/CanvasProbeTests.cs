@@ -30,8 +30,8 @@ public sealed class CanvasProbeTests
         await probe.WatchAsync(new DevicePoint(10, 10), deadline.Token);
         Assert.True(await page.WaitUntilAsync("globalThis.vitrineLabProbe.seen.length > 20", TimeSpan.FromSeconds(30), deadline.Token));
         long afterNs = TimeProvider.System.GetMonotonicNanoseconds();
-        (IReadOnlyList<Sight> sights, long looks) = await probe.StopAsync(deadline.Token);
-        Assert.True(looks >= sights.Count);
+        (IReadOnlyList<Sight> sights, double lookMs) = await probe.StopAsync(deadline.Token);
+        Assert.True(lookMs > 0);
         Assert.All(sights.Skip(1), sight => Assert.Equal(7u, sight.Pixel & 0xFFFF));
         Assert.True(sights.Zip(sights.Skip(1)).All(pair => pair.First.SeenNs < pair.Second.SeenNs));
         Assert.InRange(afterNs - sights[^1].SeenNs, -3_000_000, 2_000_000_000);
