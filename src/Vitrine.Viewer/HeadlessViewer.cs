@@ -57,6 +57,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
     private long _lastShownNs;
     private long _lastClockNs;
     private int _connections;
+    private int _isDisposed;
 
     private HeadlessViewer(Uri address, HeadlessViewerOptions options, TimeProvider time)
     {
@@ -240,19 +241,19 @@ public sealed class HeadlessViewer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested)
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
         {
             return;
         }
 
-        await _stop.CancelAsync();
-        IsStalled = false;
         if (_connection is { } connection)
         {
             await SendAsync(new Goodbye(GoodbyeReason.Closing, ""));
-            connection.Abort();
+            await connection.CloseAsync(PacketCloseReason.Normal, TimeSpan.FromSeconds(1));
         }
 
+        await _stop.CancelAsync();
+        IsStalled = false;
         await _running;
         _decoder.Dispose();
     }
@@ -271,7 +272,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
     {
         int delayMs = ReconnectMsMin;
         IPacketConnection? current = connection;
-        while (!_stop.IsCancellationRequested)
+        while (true)
         {
             if (current is not null)
             {
@@ -302,6 +303,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
         Interlocked.Increment(ref _connections);
         (Goodbye, _lastClockNs, _lastShownNs) = (null, 0, _time.GetMonotonicNanoseconds());
         _connection = connection;
+        await using CancellationTokenRegistration abort = _stop.Token.Register(connection.Abort); // at once when stopped before
         await SendAsync(new ViewerHello(0, _options.Name));
         for (int i = 0; i < ClockBurst; i++)
         {

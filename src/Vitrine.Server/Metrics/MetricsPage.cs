@@ -30,7 +30,7 @@ internal sealed class MetricsPage : IDisposable
                 listener.EnableMeasurementEvents(instrument, family);
             }
         };
-        _listener.SetMeasurementEventCallback<long>(static (_, value, tags, state) => ((Family)state!).Find(tags).Add(value));
+        _listener.SetMeasurementEventCallback<long>(static (_, value, tags, state) => ((Family)state!).Note(value, tags));
         _listener.SetMeasurementEventCallback<double>(static (_, value, tags, state) => ((Family)state!).Find(tags).Record(value));
         _listener.Start();
     }
@@ -69,17 +69,32 @@ internal sealed class MetricsPage : IDisposable
         private readonly string _type;
         private readonly string _help;
         private readonly bool _isHistogram;
+        private readonly bool _isObservable;
         private readonly Lock _lock = new();
         private volatile Series[] _series = [];
 
         public Family(Instrument instrument)
         {
             _isHistogram = instrument is Histogram<double>;
-            bool isCounter = instrument.GetType().Name.StartsWith("Counter", StringComparison.Ordinal);
+            _isObservable = instrument is ObservableCounter<long>;
+            bool isCounter = instrument is Counter<long> or ObservableCounter<long>;
             string unit = instrument.Unit switch { "s" => "_seconds", "By" => "_bytes", _ => "" };
             _name = instrument.Name.Replace('.', '_') + unit + (isCounter ? "_total" : "");
             _type = _isHistogram ? "histogram" : isCounter ? "counter" : "gauge";
             _help = instrument.Description ?? "";
+        }
+
+        public void Note(long value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            Series series = Find(tags);
+            if (_isObservable)
+            {
+                series.Set(value);
+            }
+            else
+            {
+                series.Add(value);
+            }
         }
 
         public Series Find(ReadOnlySpan<KeyValuePair<string, object?>> tags)
@@ -142,6 +157,8 @@ internal sealed class MetricsPage : IDisposable
         public string TagValue => tagValue;
 
         public void Add(long value) => Interlocked.Add(ref _value, value);
+
+        public void Set(long value) => Interlocked.Exchange(ref _value, value);
 
         public void Record(double seconds)
         {

@@ -9,16 +9,16 @@ internal static class ShareMeter
 
     private static readonly Meter s_meter = new(Name, typeof(ShareMeter).Assembly.GetName().Version?.ToString(3));
 
-    public static readonly Counter<long> FramesCaptured = s_meter.CreateCounter<long>("vitrine.frames.captured", "{frame}", "Frames read from the source.");
-    public static readonly Counter<long> FramesSkipped = s_meter.CreateCounter<long>("vitrine.frames.skipped", "{frame}", "Frames not read because every picture of the pool was held.");
-    public static readonly Counter<long> FramesSent = s_meter.CreateCounter<long>("vitrine.frames.sent", "{frame}", "Frames handed to viewers' connections.");
-    public static readonly Counter<long> FramesMerged = s_meter.CreateCounter<long>("vitrine.frames.merged", "{frame}", "Frames a viewer did not get one by one, because it was late.");
-    public static readonly Counter<long> BytesSent = s_meter.CreateCounter<long>("vitrine.sent", "By", "Bytes of packets handed to viewers' connections.");
-    public static readonly Counter<long> SourceReopened = s_meter.CreateCounter<long>("vitrine.source.opened", "{open}", "How often the source was opened.");
+    public static readonly Tally FramesCaptured = new(s_meter, "vitrine.frames.captured", "{frame}", "Frames read from the source.");
+    public static readonly Tally FramesSkipped = new(s_meter, "vitrine.frames.skipped", "{frame}", "Frames not read because every picture of the pool was held.");
+    public static readonly Tally FramesSent = new(s_meter, "vitrine.frames.sent", "{frame}", "Frames handed to viewers' connections.");
+    public static readonly Tally FramesMerged = new(s_meter, "vitrine.frames.merged", "{frame}", "Frames a viewer did not get one by one, because it was late.");
+    public static readonly Tally BytesSent = new(s_meter, "vitrine.sent", "By", "Bytes of packets handed to viewers' connections.");
+    public static readonly Tally SourceReopened = new(s_meter, "vitrine.source.opened", "{open}", "How often the source was opened.");
     public static readonly Counter<long> ViewersRefused = s_meter.CreateCounter<long>("vitrine.viewers.refused", "{viewer}", "Viewers turned away; see the reason.");
     public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
-    public static readonly Counter<long> CursorsIgnored = s_meter.CreateCounter<long>("vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
-    public static readonly Counter<long> ClockRequestsDropped = s_meter.CreateCounter<long>("vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
+    public static readonly Tally CursorsIgnored = new(s_meter, "vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
+    public static readonly Tally ClockRequestsDropped = new(s_meter, "vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
     public static readonly UpDownCounter<long> Viewers = s_meter.CreateUpDownCounter<long>("vitrine.viewers", "{viewer}", "Viewers connected now.");
 
     /// <summary>From the change to the viewer's screen, stage by stage (tag <c>stage</c>), as viewers report it.</summary>
@@ -38,6 +38,18 @@ internal static class ShareMeter
     public static readonly KeyValuePair<string, object?> StageDecode = new("stage", "decode");
     public static readonly KeyValuePair<string, object?> StagePresent = new("stage", "present");
     public static readonly KeyValuePair<string, object?> StageTotal = new("stage", "total");
+
+    /// <summary>A counter that is asked when somebody collects, instead of telling at every count: what the frame path counts
+    /// costs one addition and allocates nothing.</summary>
+    public sealed class Tally
+    {
+        private long _value;
+
+        public Tally(Meter meter, string name, string unit, string description) =>
+            meter.CreateObservableCounter(name, () => Interlocked.Read(ref _value), unit, description);
+
+        public void Add(long count) => Interlocked.Add(ref _value, count);
+    }
 
     public static KeyValuePair<string, object?> Reason(string reason) => new("reason", reason);
 }

@@ -95,7 +95,23 @@ internal sealed class ViewerSession : IDisposable
                 _signal.Set(inline: false);
             }
 
-            await sending; // with a goodbye to bring out it ends by itself, or by the abort timer
+            // The peer closed: what it does not take any more must not hold the sender up. With a goodbye to bring out the
+            // sender ends by itself, or by the abort timer.
+            try
+            {
+                await sending.WaitAsync(s_closeTimeout, _time);
+            }
+            catch (TimeoutException)
+            {
+                _connection.Abort();
+                await sending;
+            }
+
+            if (!_goodbyeSent)
+            {
+                await _connection.CloseAsync(PacketCloseReason.Normal, s_closeTimeout); // answers the peer's closing
+            }
+
             ShareMeter.ViewersClosed.Add(1, ShareMeter.Reason(_endReason));
         }
     }
@@ -422,12 +438,11 @@ internal sealed class ViewerSession : IDisposable
             PacketReceived received = await _connection.ReceiveAsync(buffer);
             switch (received.Status)
             {
-                case PacketReceiveStatus.Closed or PacketReceiveStatus.Lost:
-                    if (Volatile.Read(ref _isClosing) == 0 && received.Status == PacketReceiveStatus.Lost)
-                    {
-                        _endReason = "lost";
-                    }
-
+                case PacketReceiveStatus.Closed:
+                    return;
+                case PacketReceiveStatus.Lost:
+                    _endReason = Volatile.Read(ref _isClosing) == 0 ? "lost" : _endReason;
+                    _connection.Abort(); // nobody is left to take what the sender may be waiting to hand over
                     return;
                 case PacketReceiveStatus.TooLarge:
                     Close(GoodbyeReason.ProtocolError, $"A packet to the host has at most {PacketHeader.PayloadBytesMaxToHost} bytes of payload.");
