@@ -28,13 +28,18 @@ public static class X11Sharing
     /// <param name="sourceName">What is shared, for people.</param>
     /// <param name="time">The clock; null: the system's.</param>
     /// <param name="origin">Where the picture's upper left pixel lies on the screen; asked after every change of format. Null: the
-    /// region of a screen, else the screen's own corner.</param>
+    /// region of a screen, the place of a window, else the screen's own corner.</param>
     public static SourceOpener Create(
         FrameSourceOpener open, string? displayName, string sourceName, TimeProvider? time = null, Func<IFrameSource, DevicePoint>? origin = null)
     {
         ArgumentNullException.ThrowIfNull(open);
         ArgumentNullException.ThrowIfNull(sourceName);
-        origin ??= static source => source is X11ScreenSource screen ? new(screen.Region.X, screen.Region.Y) : default;
+        origin ??= static source => source switch
+        {
+            X11ScreenSource screen => new(screen.Region.X, screen.Region.Y),
+            X11WindowSource window => window.Origin,
+            _ => default,
+        };
         return (ISourceObserver observer, out string error) =>
         {
             IFrameSource? frames = open(out error);
@@ -72,6 +77,10 @@ public static class X11Sharing
             (_frames, _observer, _sourceName, _getOrigin) = (frames, observer, sourceName, getOrigin);
             _origin = getOrigin(frames);
             observer.OnTopology(sourceName, []); // the name is known at once, the monitors follow
+            if (frames is X11WindowSource window)
+            {
+                window.Moved = _ => FollowOrigin();
+            }
         }
 
         public FrameFormat Format => _frames.Format;
@@ -124,27 +133,33 @@ public static class X11Sharing
         {
             if (status == CaptureStatus.FormatChanged)
             {
-                lock (_lock)
-                {
-                    DevicePoint origin = _getOrigin(_frames);
-                    if (origin != _origin)
-                    {
-                        _origin = origin;
-                        TellTopology();
-                        if (_position is { } position)
-                        {
-                            _observer.OnCursorPosition(new(position.X - origin.X, position.Y - origin.Y), 0);
-                        }
-                    }
-                }
+                FollowOrigin();
             }
 
             return status;
         }
 
+        private void FollowOrigin()
+        {
+            lock (_lock)
+            {
+                DevicePoint origin = _getOrigin(_frames);
+                if (origin != _origin)
+                {
+                    _origin = origin;
+                    TellTopology();
+                    if (_position is { } position)
+                    {
+                        _observer.OnCursorPosition(new(position.X - origin.X, position.Y - origin.Y), 0);
+                    }
+                }
+            }
+        }
+
         private void TellTopology()
         {
-            if (_topology is not null)
+            // There is no monitor to choose in a picture of a window.
+            if (_topology is not null && _frames is not X11WindowSource)
             {
                 _observer.OnTopology(_sourceName, [.. _topology.Monitors.Select(monitor => new MonitorRecord(
                     monitor.Device.Offset(-_origin.X, -_origin.Y),
