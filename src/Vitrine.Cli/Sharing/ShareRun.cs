@@ -21,7 +21,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
     private static readonly TimeSpan s_goodbyeTimeout = TimeSpan.FromSeconds(2);
 
     private BackEndChoice _backEnd = new("", "");
-    private string _sourceName = "";
+    private readonly ScreenSources _sources = new(settings);
     private DeviceSize _size;
 
     /// <summary>Runs to the end.</summary>
@@ -122,7 +122,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
     private void Announce(VitrineServer server, ServerOptions options)
     {
         string text = note.Length > 0 ? note + "\n" : "";
-        text += $"Sharing {_sourceName}, {_size} ({_backEnd.Name}{(isVerbose ? ": " + _backEnd.Reason : "")})\n\n";
+        text += $"Sharing {_sources.Name}, {_size} ({_backEnd.Name}{(isVerbose ? ": " + _backEnd.Reason : "")})\n\n";
         text += $"  {terminal.Strong(server.Url.AbsoluteUri)}   {terminal.Muted("open this in a browser")}\n\n";
         if (server.CertificateFingerprint is { } fingerprint)
         {
@@ -145,17 +145,18 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             return null;
         }
 
-        _sourceName = settings.Monitor ?? name;
-        return X11Sharing.Create(OpenFrames, name, _sourceName)(observer, out error);
-
-        IFrameSource? OpenFrames(out string why)
+        X11Source? frames = _sources.TryOpen(name, out error);
+        if (frames is null)
         {
-            X11ScreenSource? frames = ScreenSources.TryOpen(settings, name, out why);
-            if (frames is not null)
-            {
-                (_backEnd, _size) = (frames.BackEnd, frames.Format.Size);
-            }
+            return null;
+        }
 
+        (_backEnd, _size) = (frames.BackEnd, frames.Format.Size);
+        return X11Sharing.Create(Opened, name, _sources.Name)(observer, out error);
+
+        IFrameSource? Opened(out string why)
+        {
+            why = "";
             return frames;
         }
     }

@@ -38,7 +38,7 @@ internal sealed class ShotVerb : SettingsVerb
         }
 
         byte[] png;
-        using (X11ScreenSource? source = ScreenSources.TryOpen(settings, settings.Display, out string error))
+        using (X11Source? source = new ScreenSources(settings).TryOpen(settings.Display, out string error))
         {
             if (source is null)
             {
