@@ -21,6 +21,18 @@ internal static partial class LibXcbRes
         XcbConnection c, XcbCookie cookie, XcbGenericError** e);
 
     [LibraryImport(Library)]
+    internal static partial XcbCookie xcb_res_query_clients(XcbConnection c);
+
+    [LibraryImport(Library)]
+    internal static unsafe partial XcbResQueryClientsReply* xcb_res_query_clients_reply(XcbConnection c, XcbCookie cookie, XcbGenericError** e);
+
+    [LibraryImport(Library)]
+    internal static unsafe partial XcbResClient* xcb_res_query_clients_clients(XcbResQueryClientsReply* R);
+
+    [LibraryImport(Library)]
+    internal static unsafe partial int xcb_res_query_clients_clients_length(XcbResQueryClientsReply* R);
+
+    [LibraryImport(Library)]
     internal static partial XcbCookie xcb_res_query_client_resources(XcbConnection c, uint xid);
 
     [LibraryImport(Library)]
@@ -69,4 +81,26 @@ internal struct XcbResType
     public uint ResourceType;
     [FieldOffset(4)]
     public uint Count;
+}
+
+[StructLayout(LayoutKind.Explicit, Size = 32)]
+internal struct XcbResQueryClientsReply
+{
+    [FieldOffset(0)]
+    public byte ResponseType;
+    [FieldOffset(2)]
+    public ushort Sequence;
+    [FieldOffset(4)]
+    public uint Length;
+    [FieldOffset(8)]
+    public uint NumClients;
+}
+
+[StructLayout(LayoutKind.Explicit, Size = 8)]
+internal struct XcbResClient
+{
+    [FieldOffset(0)]
+    public uint ResourceBase;
+    [FieldOffset(4)]
+    public uint ResourceMask;
 }

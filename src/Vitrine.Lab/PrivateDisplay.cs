@@ -1,6 +1,7 @@
 using System.Globalization;
 using Vitrine.Capture.X11;
 using Vitrine.Frames;
+using Vitrine.Interop;
 
 namespace Vitrine.Lab;
 
@@ -52,6 +53,68 @@ internal sealed class PrivateDisplay : IDisposable
         }
 
         return null;
+    }
+
+    /// <summary>Changes the size of the screen, as a person does who chooses another mode. Not larger than it was at the start.</summary>
+    /// <exception cref="InvalidOperationException">The server refuses.</exception>
+    public unsafe void Resize(DeviceSize size)
+    {
+        XcbConnection connection = Painter.Handle;
+        // SAFETY: each reply that is not null is a whole reply of its type; ours until freed, once.
+        XcbRandrGetScreenResourcesCurrentReply* resources = LibXcbRandr.xcb_randr_get_screen_resources_current_reply(
+            connection, LibXcbRandr.xcb_randr_get_screen_resources_current(connection, Painter.Root), null);
+        if (resources is null)
+        {
+            throw new InvalidOperationException("The display is gone.");
+        }
+
+        uint timestamp = resources->ConfigTimestamp;
+        uint controller = LibXcbRandr.xcb_randr_get_screen_resources_current_crtcs(resources)[0];
+        LibC.free(resources);
+        // A screen can be smaller than its controller's mode only while the controller is off.
+        LibC.free(LibXcbRandr.xcb_randr_set_crtc_config_reply(
+            connection, LibXcbRandr.xcb_randr_set_crtc_config(connection, controller, 0, timestamp, 0, 0, 0, 1, 0, default), null));
+        byte error = Painter.Check(LibXcbRandr.xcb_randr_set_screen_size_checked(
+            connection, Painter.Root, (ushort)size.Width, (ushort)size.Height, (uint)size.Width / 4, (uint)size.Height / 4));
+        if (error != 0)
+        {
+            throw new InvalidOperationException($"The X server refuses the size {size}: error {error}.");
+        }
+    }
+
+    /// <summary>Everything that all clients together hold on the server: windows, pixmaps, regions, damage objects, segments.</summary>
+    /// <returns>-1 when the server cannot say.</returns>
+    public unsafe long CountResources()
+    {
+        if (!Painter.Res.IsPresent)
+        {
+            return -1;
+        }
+
+        XcbConnection connection = Painter.Handle;
+        // SAFETY: as above; the lists are as long as the replies say.
+        XcbResQueryClientsReply* clients = LibXcbRes.xcb_res_query_clients_reply(connection, LibXcbRes.xcb_res_query_clients(connection), null);
+        if (clients is null)
+        {
+            return -1;
+        }
+
+        long count = 0;
+        for (int i = 0; i < LibXcbRes.xcb_res_query_clients_clients_length(clients); i++)
+        {
+            uint client = LibXcbRes.xcb_res_query_clients_clients(clients)[i].ResourceBase;
+            XcbResQueryClientResourcesReply* held = LibXcbRes.xcb_res_query_client_resources_reply(
+                connection, LibXcbRes.xcb_res_query_client_resources(connection, client), null);
+            for (int j = 0; held is not null && j < LibXcbRes.xcb_res_query_client_resources_types_length(held); j++)
+            {
+                count += LibXcbRes.xcb_res_query_client_resources_types(held)[j].Count;
+            }
+
+            LibC.free(held);
+        }
+
+        LibC.free(clients);
+        return count;
     }
 
     /// <summary>A source of this display's pixels.</summary>

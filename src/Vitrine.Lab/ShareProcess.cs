@@ -19,11 +19,12 @@ internal sealed class ShareProcess : IAsyncDisposable
 
     /// <summary>Starts it and waits until it serves.</summary>
     /// <exception cref="InvalidOperationException">It does not start; the message holds what it printed.</exception>
-    public static async Task<ShareProcess> StartAsync(LabOptions options, string display, CancellationToken cancellationToken)
+    public static async Task<ShareProcess> StartAsync(
+        LabOptions options, string display, CancellationToken cancellationToken, params string[] flags)
     {
         string directory = Directory.CreateTempSubdirectory("vitrine-share-").FullName, ready = Path.Combine(directory, "ready.json");
         ChildProcess child = ChildProcess.Start(
-            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), "share", "--display", display, "--port", "0", "--ready-file", ready]);
+            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), "share", "--display", display, "--port", "0", "--ready-file", ready, .. flags]);
         child.IgnoreOutput();
         using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(10), options.Time);
         long started = options.Time.GetTimestamp();

@@ -69,7 +69,8 @@ internal static class CaptureLoads
             window.Fill(new DeviceRectangle(step * 5 % 700, step * 3 % 500, 100, 100), (uint)(step * 0x10305) & 0xFFFFFF);
         });
         long opened = options.Time.GetMonotonicNanoseconds();
-        using X11ScreenSource source = display.Open(X11Capture.Shm, options.Time);
+        using X11WindowSource source = X11Capture.TryOpenWindow(
+            new X11CaptureOptions { DisplayName = display.Name, Time = options.Time }, window.Id, out string error) ?? throw new InvalidOperationException(error);
         LoadResult result = LoadRunner.Run(source, paint, opened, display.Server.ProcessId, options, cancellationToken);
         Add(run, $"load-window/{place.Size}", result, MovesPerSecond, WindowGoalMs, WindowGoalCores, () => source.SkippedCount);
     }
