@@ -68,7 +68,6 @@ public static class X11Sharing
         private readonly Func<IFrameSource, DevicePoint> _getOrigin;
         private readonly Lock _lock = new();
         private DevicePoint _origin;
-        private DeviceSize _size;
         private DevicePoint? _position;
         private DisplayTopology? _topology;
         private X11DesktopWatcher? _watcher;
@@ -76,7 +75,7 @@ public static class X11Sharing
         public Desktop(IFrameSource frames, ISourceObserver observer, string sourceName, Func<IFrameSource, DevicePoint> getOrigin)
         {
             (_frames, _observer, _sourceName, _getOrigin) = (frames, observer, sourceName, getOrigin);
-            (_origin, _size) = (getOrigin(frames), frames.Format.Size);
+            _origin = getOrigin(frames);
             observer.OnTopology(sourceName, []); // the name is known at once, the monitors follow
             if (frames is X11WindowSource window)
             {
@@ -145,10 +144,9 @@ public static class X11Sharing
             lock (_lock)
             {
                 DevicePoint origin = _getOrigin(_frames);
-                DeviceSize size = _frames.Format.Size;
-                if (origin != _origin || size != _size)
+                if (origin != _origin)
                 {
-                    (_origin, _size) = (origin, size);
+                    _origin = origin;
                     TellTopology();
                     if (_position is { } position)
                     {
@@ -161,23 +159,15 @@ public static class X11Sharing
         private void TellTopology()
         {
             // There is no monitor to choose in a picture of a window.
-            if (_topology is null || _frames is X11WindowSource)
+            if (_topology is not null && _frames is not X11WindowSource)
             {
-                return;
+                _observer.OnTopology(_sourceName, [.. _topology.Monitors.Select(monitor => new MonitorRecord(
+                    monitor.Device.Offset(-_origin.X, -_origin.Y),
+                    (uint)Math.Round(monitor.Scale * 1000),
+                    monitor.RotationDegrees,
+                    monitor.IsPrimary,
+                    monitor.Name))]);
             }
-
-            // A region shows some of the monitors, and of those a part.
-            List<MonitorRecord> monitors = [];
-            foreach (DisplayMonitor monitor in _topology.Monitors)
-            {
-                DeviceRectangle seen = monitor.Device.Offset(-_origin.X, -_origin.Y).Intersect(DeviceRectangle.Of(_size));
-                if (!seen.IsEmpty)
-                {
-                    monitors.Add(new(seen, (uint)Math.Round(monitor.Scale * 1000), monitor.RotationDegrees, monitor.IsPrimary, monitor.Name));
-                }
-            }
-
-            _observer.OnTopology(_sourceName, monitors);
         }
     }
 }
