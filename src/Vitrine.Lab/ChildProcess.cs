@@ -64,7 +64,7 @@ internal sealed class ChildProcess : IAsyncDisposable
             start.Environment[key] = value;
         }
 
-        var child = new ChildProcess(Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start."));
+        var child = new ChildProcess(Process.Start(start) ?? throw new LaboratoryException($"{program} did not start."));
         child._process.ErrorDataReceived += (_, line) => child.KeepError(line.Data);
         child._process.BeginErrorReadLine();
         return child;
@@ -100,6 +100,9 @@ internal sealed class ChildProcess : IAsyncDisposable
             return false;
         }
     }
+
+    /// <summary>Ends the program at once.</summary>
+    public void Kill() => _process.Kill();
 
     /// <summary>Asks the program to end (SIGTERM), and after two seconds makes it.</summary>
     public async ValueTask DisposeAsync()

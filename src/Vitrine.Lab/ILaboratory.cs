@@ -26,6 +26,7 @@ public interface ILaboratory
 
     /// <summary>Measures.</summary>
     /// <exception cref="MissingRequirementException">Something the lab cannot do without is missing; peers never are.</exception>
+    /// <exception cref="LaboratoryException">What is measured does not work; the message says what.</exception>
     Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken);
 }
 
@@ -38,3 +39,7 @@ public sealed class MissingRequirementException(string what, string package)
     /// <summary>The Debian package that has it.</summary>
     public string Package { get; } = package;
 }
+
+/// <summary>What a lab measures, or a peer, does not work here.</summary>
+/// <param name="message">What, and what was seen of it.</param>
+public sealed class LaboratoryException(string message) : Exception(message);

@@ -16,7 +16,7 @@ public sealed record LabOptions
     public IReadOnlyList<string> ProgramCommand { get; init; } = DefaultProgramCommand();
 
     /// <summary>The command line that repeats the run, for the document.</summary>
-    public string CommandLine { get; init; } = Environment.CommandLine;
+    public string CommandLine { get; init; } = string.Join(' ', ["vitrine", .. Environment.GetCommandLineArgs().Skip(1)]);
 
     /// <summary>Clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

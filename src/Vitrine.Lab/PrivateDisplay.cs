@@ -17,15 +17,21 @@ internal sealed class PrivateDisplay : IDisposable
 
     public string Name => Server.DisplayName;
 
-    /// <exception cref="MissingRequirementException">Xvfb is not there or does not start.</exception>
+    /// <exception cref="MissingRequirementException">Xvfb is not installed.</exception>
+    /// <exception cref="LaboratoryException">Xvfb does not start.</exception>
     public static PrivateDisplay Start(DeviceSize size)
     {
-        VirtualDisplay server = VirtualDisplay.TryStart(size, out string error) ?? throw new MissingRequirementException(error, "xvfb");
+        if (ChildProcess.Find("Xvfb") is null)
+        {
+            throw new MissingRequirementException("The program Xvfb", "xvfb");
+        }
+
+        VirtualDisplay server = VirtualDisplay.TryStart(size, out string error) ?? throw new LaboratoryException(error);
         X11Connection? painter = X11Connection.TryOpen(server.DisplayName, out error);
         if (painter is null)
         {
             server.Dispose();
-            throw new InvalidOperationException(error);
+            throw new LaboratoryException(error);
         }
 
         return new PrivateDisplay(server, painter);
@@ -56,7 +62,7 @@ internal sealed class PrivateDisplay : IDisposable
     }
 
     /// <summary>Changes the size of the screen, as a person does who chooses another mode. Not larger than it was at the start.</summary>
-    /// <exception cref="InvalidOperationException">The server refuses.</exception>
+    /// <exception cref="LaboratoryException">The server refuses.</exception>
     public unsafe void Resize(DeviceSize size)
     {
         XcbConnection connection = Painter.Handle;
@@ -65,7 +71,7 @@ internal sealed class PrivateDisplay : IDisposable
             connection, LibXcbRandr.xcb_randr_get_screen_resources_current(connection, Painter.Root), null);
         if (resources is null)
         {
-            throw new InvalidOperationException("The display is gone.");
+            throw new LaboratoryException("The display is gone.");
         }
 
         uint timestamp = resources->ConfigTimestamp;
@@ -78,7 +84,7 @@ internal sealed class PrivateDisplay : IDisposable
             connection, Painter.Root, (ushort)size.Width, (ushort)size.Height, (uint)size.Width / 4, (uint)size.Height / 4));
         if (error != 0)
         {
-            throw new InvalidOperationException($"The X server refuses the size {size}: error {error}.");
+            throw new LaboratoryException($"The X server refuses the size {size}: error {error}.");
         }
     }
 
@@ -120,7 +126,7 @@ internal sealed class PrivateDisplay : IDisposable
     /// <summary>A source of this display's pixels.</summary>
     public X11ScreenSource Open(string backEnd, TimeProvider time, DeviceRectangle? region = null) =>
         X11Capture.TryOpenScreen(new X11CaptureOptions { DisplayName = Name, BackEnd = backEnd, Region = region, Time = time }, out string error)
-            ?? throw new InvalidOperationException($"{backEnd}: {error}");
+            ?? throw new LaboratoryException($"{backEnd}: {error}");
 
     public void Dispose()
     {

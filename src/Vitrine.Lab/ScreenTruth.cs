@@ -58,7 +58,7 @@ internal sealed class ScreenTruth(PrivateDisplay display, TimeProvider time) : I
 
             if (status != CaptureStatus.FormatChanged)
             {
-                throw new InvalidOperationException($"The screen cannot be read: {status}.");
+                throw new LaboratoryException($"The screen cannot be read: {status}.");
             }
         }
     }

@@ -18,13 +18,18 @@ internal sealed class ShareProcess : IAsyncDisposable
     public int ProcessId { get; }
 
     /// <summary>Starts it and waits until it serves.</summary>
-    /// <exception cref="InvalidOperationException">It does not start; the message holds what it printed.</exception>
+    /// <exception cref="LaboratoryException">It does not start; the message holds what it printed.</exception>
+    public static Task<ShareProcess> StartAsync(LabOptions options, string display, CancellationToken cancellationToken, params string[] flags) =>
+        StartAsync(options, ["share", "--display", display, .. flags], null, cancellationToken);
+
+    /// <summary>Starts a verb that shares, and waits until it serves.</summary>
+    /// <exception cref="LaboratoryException">It does not start; the message holds what it printed.</exception>
     public static async Task<ShareProcess> StartAsync(
-        LabOptions options, string display, CancellationToken cancellationToken, params string[] flags)
+        LabOptions options, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment, CancellationToken cancellationToken)
     {
         string directory = Directory.CreateTempSubdirectory("vitrine-share-").FullName, ready = Path.Combine(directory, "ready.json");
         ChildProcess child = ChildProcess.Start(
-            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), "share", "--display", display, "--port", "0", "--ready-file", ready, .. flags]);
+            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), .. arguments, "--port", "0", "--ready-file", ready], environment);
         child.IgnoreOutput();
         using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(10), options.Time);
         long started = options.Time.GetTimestamp();
@@ -34,7 +39,7 @@ internal sealed class ShareProcess : IAsyncDisposable
             {
                 if (child.HasExited || options.Time.GetElapsedTime(started) > s_startTimeout)
                 {
-                    throw new InvalidOperationException($"vitrine share does not start: {child.Errors}");
+                    throw new LaboratoryException($"vitrine {arguments[0]} does not start: {child.Errors}");
                 }
 
                 await poll.WaitForNextTickAsync(cancellationToken);
@@ -51,6 +56,9 @@ internal sealed class ShareProcess : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Ends it as a crash would.</summary>
+    public void Kill() => _child.Kill();
 
     public async ValueTask DisposeAsync()
     {

@@ -16,6 +16,8 @@ internal sealed class LabVerb : Verb
     private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
+    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5)" };
+
     public LabVerb(Terminal terminal)
         : base(
             "lab",
@@ -26,7 +28,7 @@ internal sealed class LabVerb : Verb
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _minutes])
         {
             Options.Add(option);
         }
@@ -48,6 +50,11 @@ internal sealed class LabVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"There is no laboratory «{name}».", nearest is null ? null : $"Did you mean {nearest}?", "vitrine lab lists them.");
         }
 
+        if (parsed.GetValue(_minutes) is { } minutes && minutes is not (> 0 and <= 10_080))
+        {
+            return _terminal.Fail(ExitCode.Usage, $"{minutes} is no time to paint.", "--minutes takes a number up to 10080, a week.");
+        }
+
         RunDocument? earlier = null;
         if (parsed.GetValue(_compare) is { } compare)
         {
@@ -66,11 +73,17 @@ internal sealed class LabVerb : Verb
         try
         {
             using ProgressLine progress = new(_terminal);
-            document = await laboratory.RunAsync(new LabOptions { Quick = parsed.GetValue(_quick) }, progress, stop.Token).ConfigureAwait(false);
+            LabOptions options = new() { Quick = parsed.GetValue(_quick) };
+            options = parsed.GetValue(_minutes) is { } paints ? options with { SoakDuration = TimeSpan.FromMinutes(paints) } : options;
+            document = await laboratory.RunAsync(options, progress, stop.Token).ConfigureAwait(false);
         }
         catch (MissingRequirementException missing)
         {
             return _terminal.Fail(ExitCode.Missing, $"The laboratory {name} cannot run.", missing.Message);
+        }
+        catch (LaboratoryException failure)
+        {
+            return _terminal.Fail(ExitCode.Failed, $"The laboratory {name} could not measure.", failure.Message);
         }
         catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {

@@ -10,6 +10,9 @@ namespace Vitrine.Lab.Browser;
 /// reads is what a screenshot of the canvas would hold at that moment.</summary>
 internal sealed class CanvasProbe
 {
+    /// <summary>A script that is true once the viewer's canvas has the size of a picture: it begins with a single pixel.</summary>
+    public const string ShowsAPicture = "document.querySelector('canvas')?.width > 1";
+
     private const int ClockExchanges = 200;
     private readonly BrowserPage _page;
     private readonly TimeProvider _time;

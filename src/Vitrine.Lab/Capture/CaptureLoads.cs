@@ -70,7 +70,7 @@ internal static class CaptureLoads
         });
         long opened = options.Time.GetMonotonicNanoseconds();
         using X11WindowSource source = X11Capture.TryOpenWindow(
-            new X11CaptureOptions { DisplayName = display.Name, Time = options.Time }, window.Id, out string error) ?? throw new InvalidOperationException(error);
+            new X11CaptureOptions { DisplayName = display.Name, Time = options.Time }, window.Id, out string error) ?? throw new LaboratoryException(error);
         LoadResult result = LoadRunner.Run(source, paint, opened, display.Server.ProcessId, options, cancellationToken);
         Add(run, $"load-window/{place.Size}", result, MovesPerSecond, WindowGoalMs, WindowGoalCores, () => source.SkippedCount);
     }

@@ -89,7 +89,7 @@ internal static class DamageRounds
                     CaptureStatus status = source.WaitForFrame(TimeSpan.FromSeconds(2), out FrameLease? frame);
                     if (status != CaptureStatus.Frame)
                     {
-                        throw new InvalidOperationException($"{backEnd} answers {status} to a change.");
+                        throw new LaboratoryException($"{backEnd} answers {status} to a change.");
                     }
 
                     bool isThere = Shows(frame!, place, colour);

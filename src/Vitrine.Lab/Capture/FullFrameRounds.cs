@@ -117,7 +117,7 @@ internal static class FullFrameRounds
                 long end = time.GetMonotonicNanoseconds();
                 if (status != CaptureStatus.Frame)
                 {
-                    throw new InvalidOperationException($"{backEnd} answers {status}.");
+                    throw new LaboratoryException($"{backEnd} answers {status}.");
                 }
 
                 frame!.Dispose();

@@ -84,7 +84,7 @@ internal static class LoadRunner
         CaptureStatus status = source.WaitForFrame(TimeSpan.FromMilliseconds(500), out FrameLease? frame);
         if (status is CaptureStatus.DisplayGone or CaptureStatus.SourceClosed)
         {
-            throw new InvalidOperationException($"The source answers {status}.");
+            throw new LaboratoryException($"The source answers {status}.");
         }
 
         if (frame is null)

@@ -20,7 +20,7 @@ internal static class CrowdRun
         using var square = new FlipSquare(display.Painter, FlipRun.At, time);
         // The stuck viewer must fall behind by more than its kernel's buffers hold: text is written beside the square.
         using Vitrine.Capture.X11.X11Connection textConnection = Vitrine.Capture.X11.X11Connection.TryOpen(display.Name, out string error)
-            ?? throw new InvalidOperationException(error);
+            ?? throw new LaboratoryException(error);
         using var text = new TextWindow(textConnection, s_text, seed: 2);
         var table = new FlipTable();
         List<HeadlessViewer> viewers = [];

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Text.Json;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Content;
@@ -90,7 +89,7 @@ internal static class FlipRounds
         await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, options, time, cancellationToken);
         if (!await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(10)))
         {
-            throw new InvalidOperationException("The shared screen sends no first picture.");
+            throw new LaboratoryException("The shared screen sends no first picture.");
         }
 
         IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
@@ -107,7 +106,7 @@ internal static class FlipRounds
             () => client.Run((pixel, seenNs) => sights.Enqueue(new(pixel, seenNs))), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (!await Conditions.WaitAsync(() => !sights.IsEmpty, TimeSpan.FromSeconds(10), time, cancellationToken))
         {
-            throw new InvalidOperationException("x0vncserver sends no first picture.");
+            throw new LaboratoryException("x0vncserver sends no first picture.");
         }
 
         IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
@@ -120,10 +119,9 @@ internal static class FlipRounds
         BrowserPage page, ShareProcess share, FlipSquare square, int changes, Random random, RoundSeries series, TimeProvider time, CancellationToken cancellationToken)
     {
         await page.NavigateAsync(share.Url.AbsoluteUri, cancellationToken);
-        string shown = string.Create(CultureInfo.InvariantCulture, $"document.querySelector('canvas')?.width === {LatencyLaboratory.Screen.Width}");
-        if (!await page.WaitUntilAsync(shown, TimeSpan.FromSeconds(15), cancellationToken))
+        if (!await page.WaitUntilAsync(CanvasProbe.ShowsAPicture, TimeSpan.FromSeconds(15), cancellationToken))
         {
-            throw new InvalidOperationException($"The page shows no picture: {string.Join("; ", page.Console)}");
+            throw new LaboratoryException($"The page shows no picture: {string.Join("; ", page.Console)}");
         }
 
         CanvasProbe probe = await CanvasProbe.CreateAsync(page, time, cancellationToken);

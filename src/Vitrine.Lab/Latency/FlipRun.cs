@@ -34,7 +34,7 @@ internal static class FlipRun
 
                     if (!square.TryFlip(out Flip flip))
                     {
-                        throw new InvalidOperationException("The display is gone.");
+                        throw new LaboratoryException("The display is gone.");
                     }
 
                     flips.Add(flip);

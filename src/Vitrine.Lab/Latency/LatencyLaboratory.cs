@@ -24,9 +24,11 @@ public sealed class LatencyLaboratory : ILaboratory
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(progress);
         var run = new RunBuilder("latency", options);
+        progress.Report(new("From process start to the first picture", 0));
+        await FirstPictureRounds.RunAsync(run, options, cancellationToken);
         using PrivateDisplay display = PrivateDisplay.Start(Screen);
         await using ShareProcess share = await ShareProcess.StartAsync(options, display.Name, cancellationToken);
-        progress.Report(new("Changes of 64x64", 0));
+        progress.Report(new("Changes of 64x64", 0.05));
         await FlipRounds.RunAsync(run, display, share, options, cancellationToken);
         progress.Report(new("Cost at rest", options.Quick ? 0.5 : 0.25));
         await CostRounds.RunIdleAsync(run, display, share, options, cancellationToken);

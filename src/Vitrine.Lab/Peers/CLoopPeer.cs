@@ -54,7 +54,7 @@ internal sealed class CLoopPeer : IAsyncDisposable
     {
         await _child.Input.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"run {count}"));
         await _child.Input.FlushAsync(cancellationToken);
-        string line = await _child.Output.ReadLineAsync(cancellationToken) ?? throw new InvalidOperationException($"c-loop ended: {_child.Errors}");
+        string line = await _child.Output.ReadLineAsync(cancellationToken) ?? throw new LaboratoryException($"c-loop ended: {_child.Errors}");
         foreach (string number in line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             series.Record(long.Parse(number, CultureInfo.InvariantCulture));

@@ -37,7 +37,7 @@ internal sealed class FfmpegGrabPeer
             .Select(line => decimal.Parse(line.TrimEnd(','), CultureInfo.InvariantCulture))];
         if (exitCode != 0 || times.Length < 3)
         {
-            throw new InvalidOperationException($"ffprobe -f x11grab failed: {errors}");
+            throw new LaboratoryException($"ffprobe -f x11grab failed: {errors}");
         }
 
         for (int i = 2; i < times.Length; i++)

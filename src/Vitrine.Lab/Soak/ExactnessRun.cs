@@ -20,10 +20,9 @@ internal static class ExactnessRun
         await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, new HeadlessViewerOptions { Name = "soak" }, time, cancellationToken);
         await using Chromium browser = await Chromium.StartAsync(SoakLaboratory.Screen, cancellationToken);
         BrowserPage page = await browser.OpenAsync(share.Url.AbsoluteUri, cancellationToken);
-        string shown = string.Create(CultureInfo.InvariantCulture, $"document.querySelector('canvas')?.width === {SoakLaboratory.Screen.Width}");
-        if (!await page.WaitUntilAsync(shown, TimeSpan.FromSeconds(15), cancellationToken))
+        if (!await page.WaitUntilAsync(CanvasProbe.ShowsAPicture, TimeSpan.FromSeconds(15), cancellationToken))
         {
-            throw new InvalidOperationException($"The page shows no picture: {string.Join("; ", page.Console)}");
+            throw new LaboratoryException($"The page shows no picture: {string.Join("; ", page.Console)}");
         }
 
         using var painter = new RandomPainter(display.Painter, seed: 1);
@@ -80,7 +79,7 @@ internal static class ExactnessRun
 
             if (!painter.TrySynchronize())
             {
-                throw new InvalidOperationException("The display is gone.");
+                throw new LaboratoryException("The display is gone.");
             }
 
             await pace.WaitForNextTickAsync(cancellationToken);

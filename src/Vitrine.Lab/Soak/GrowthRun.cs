@@ -92,7 +92,7 @@ internal static class GrowthRun
                     cancellationToken.ThrowIfCancellationRequested();
                     if (!square.TryFlip(out _) || !viewer.IsConnected)
                     {
-                        throw new InvalidOperationException("The display or the sharing process is gone.");
+                        throw new LaboratoryException("The display or the sharing process is gone.");
                     }
 
                     shown.WaitOne(TimeSpan.FromMilliseconds(50));
@@ -109,7 +109,7 @@ internal static class GrowthRun
             await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, new HeadlessViewerOptions { Name = "join" }, time, cancellationToken);
             if (!await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(20)))
             {
-                throw new InvalidOperationException($"Viewer {i} got no picture.");
+                throw new LaboratoryException($"Viewer {i} got no picture.");
             }
         }
     }
@@ -125,7 +125,7 @@ internal static class GrowthRun
             display.Resize(size);
             if (!await viewer.WaitUntilAsync(seen => seen.Topology?.Size == size && seen.FrameCount > frames, TimeSpan.FromSeconds(20)))
             {
-                throw new InvalidOperationException($"The viewer did not follow to {size}.");
+                throw new LaboratoryException($"The viewer did not follow to {size}.");
             }
         }
     }
@@ -154,7 +154,7 @@ internal static class GrowthRun
         {
             if (!ProcessProbe.TryRead(share.ProcessId, out ProcessSample host) || !ProcessProbe.TryRead(display.Server.ProcessId, out ProcessSample server))
             {
-                throw new InvalidOperationException("The sharing process or its X server has ended.");
+                throw new LaboratoryException("The sharing process or its X server has ended.");
             }
 
             int pictures = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{share.ProcessId}/maps")).Count(line => line.Contains("/memfd:vitrine", StringComparison.Ordinal));
