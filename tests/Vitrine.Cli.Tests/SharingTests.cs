@@ -1,6 +1,9 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Vitrine.Viewer;
+using Vitrine.Wire;
 
 namespace Vitrine.Cli.Tests;
 
@@ -45,6 +48,32 @@ public sealed class SharingTests(DisplayFixture display) : IClassFixture<Display
         Assert.Contains("private one", program.Output, StringComparison.Ordinal);
         Assert.Contains("800x600", program.Output, StringComparison.Ordinal);
         Assert.All(servers, server => Assert.False(Directory.Exists($"/proc/{server}")));
+    }
+
+    [Fact]
+    public async Task PrivateDisplayDies_AnotherIsStartedAndViewersGoOn()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.Start(null, null, "up", "--size", "320x240", "--port", "0", "--ready-file", ReadyPath);
+        await program.WaitForFileAsync(ReadyPath);
+        using JsonDocument ready = JsonDocument.Parse(await File.ReadAllBytesAsync(ReadyPath));
+        await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(new Uri(ready.RootElement.GetProperty("url").GetString()!));
+        await WaitAsync(() => viewer.Topology is { State: TopologyState.Live, Size.Width: 320 });
+        uint generation = viewer.Topology!.Generation;
+        Process.GetProcessById(Assert.Single(ChildrenOf(program.Id))).Kill();
+        await WaitAsync(() => viewer.Topology is { State: TopologyState.Live } topology && topology.Generation > generation);
+        program.Signal("TERM");
+        Assert.Equal(0, program.WaitForExit());
+
+        async Task WaitAsync(Func<bool> condition)
+        {
+            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(20));
+            using CancellationTokenSource deadline = new(ProgramUnderTest.Deadline);
+            while (!condition())
+            {
+                Assert.False(program.HasExited, $"The program ended.\n{program.Output}\n{program.Error}");
+                await timer.WaitForNextTickAsync(deadline.Token);
+            }
+        }
     }
 
     [Fact]
