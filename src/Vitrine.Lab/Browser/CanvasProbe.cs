@@ -36,8 +36,9 @@ internal sealed class CanvasProbe
     {
         // About once a millisecond: a timer started from a message handler is not stretched to 4 ms as nested timers are. The canvas
         // is drawn by a worker; its element shows what was last committed, and that cannot change during a look, so that the look's
-        // beginning is a moment at which the canvas held what is seen. A look copies the whole canvas, 1 ms at 1080p on a free
-        // processor: after a change the probe rests for as long as no other can come, and leaves the processor to the viewer.
+        // beginning is a moment at which the canvas held what is seen. A look copies the whole canvas, 4 ms at 1080p, and the page
+        // learns of no new frame meanwhile. So the beginning of the look before is kept too: the frame came between the two.
+        // After a change the probe rests for as long as no other can come, and leaves the processor to the viewer.
         string script = string.Create(CultureInfo.InvariantCulture, $$"""
             (() => {
               const source = document.querySelector('canvas');
@@ -46,7 +47,7 @@ internal sealed class CanvasProbe
               const context = surface.getContext('2d', { willReadFrequently: true });
               const channel = new MessageChannel();
               const state = globalThis.vitrineLabProbe = { seen: [], looks: 0, costMs: 0, stopped: false };
-              let last = -1;
+              let last = -1, before = 0;
               channel.port1.onmessage = () => {
                 if (state.stopped) return;
                 const now = performance.now();
@@ -56,7 +57,8 @@ internal sealed class CanvasProbe
                 state.looks++;
                 state.costMs += performance.now() - now;
                 const isNew = value !== last;
-                if (isNew) { last = value; state.seen.push([value, now]); }
+                if (isNew) { last = value; state.seen.push([value, now, before]); }
+                before = now;
                 setTimeout(() => channel.port2.postMessage(0), isNew ? 15 : 1);
               };
               channel.port2.postMessage(0);
@@ -71,7 +73,7 @@ internal sealed class CanvasProbe
     {
         JsonElement state = await _page.EvaluateAsync("(globalThis.vitrineLabProbe.stopped = true, globalThis.vitrineLabProbe)", cancellationToken);
         Sight[] sights = [.. state.GetProperty("seen").EnumerateArray()
-            .Select(item => new Sight(item[0].GetUInt32(), (long)((item[1].GetDouble() * 1e6) + _offsetNs)))];
+            .Select(item => new Sight(item[0].GetUInt32(), ToNs(item[1]), ToNs(item[2])))];
         return (sights, state.GetProperty("costMs").GetDouble() / Math.Max(1, state.GetProperty("looks").GetInt64()));
     }
 
@@ -116,6 +118,8 @@ internal sealed class CanvasProbe
 
         return SHA256.HashData(packed);
     }
+
+    private long ToNs(JsonElement pageMs) => (long)((pageMs.GetDouble() * 1e6) + _offsetNs);
 
     // Chromium's clock is CLOCK_MONOTONIC on Linux, so that the offset is constant: every exchange bounds it from both sides, and
     // the bounds of all exchanges together are much tighter than the best single one.

@@ -15,7 +15,7 @@ internal static class CostRounds
     /// <summary>Nothing changes for a minute.</summary>
     public static async Task RunIdleAsync(RunBuilder run, PrivateDisplay display, ShareProcess share, LabOptions options, CancellationToken cancellationToken)
     {
-        TimeSpan duration = TimeSpan.FromSeconds(options.Quick ? 8 : 60);
+        TimeSpan duration = TimeSpan.FromSeconds(options.Quick ? 6 : 60);
         long mediaBytes = 0;
         var viewerOptions = new HeadlessViewerOptions { Name = "lab", FrameApplied = (_, frame) => Interlocked.Add(ref mediaBytes, frame.Bytes) };
         await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, viewerOptions, options.Time, cancellationToken);
