@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 using Vitrine.Lab;
+using Vitrine.Lab.Browser;
 using Vitrine.Lab.Report;
 using Vitrine.Measurement;
+using Vitrine.Viewer;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -81,7 +83,7 @@ internal sealed class LabVerb : Verb
         {
             return _terminal.Fail(ExitCode.Missing, $"The laboratory {name} cannot run.", missing.Message);
         }
-        catch (LaboratoryException failure)
+        catch (Exception failure) when (failure is LaboratoryException or DevToolsException or ViewerConnectException or IOException)
         {
             return _terminal.Fail(ExitCode.Failed, $"The laboratory {name} could not measure.", failure.Message);
         }

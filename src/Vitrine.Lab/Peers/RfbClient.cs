@@ -21,6 +21,7 @@ internal sealed class RfbClient : IDisposable
     private readonly TimeProvider _time;
     private readonly DevicePoint _watched;
     private readonly TightStream[] _streams = [new(), new(), new(), new()];
+    private volatile bool _disposed;
     private byte[] _scratch = new byte[1 << 16];
     private NetworkStream _network = null!;
     private BufferedStream _buffered = null!;
@@ -110,19 +111,28 @@ internal sealed class RfbClient : IDisposable
                 }
             }
         }
-        catch (Exception exception) when (exception is IOException or ObjectDisposedException && !_client.Connected)
+        catch (Exception exception) when (_disposed && exception is (IOException or ObjectDisposedException))
         {
-            // Disposed: the way this ends.
+            // The way this ends.
+        }
+        catch (Exception exception) when (exception is IOException or InvalidDataException)
+        {
+            throw new LaboratoryException($"The VNC client cannot go on: {exception.Message}");
+        }
+        finally
+        {
+            // Here and not in Dispose: this thread may be in the middle of one.
+            foreach (TightStream stream in _streams)
+            {
+                stream.Dispose();
+            }
         }
     }
 
     public void Dispose()
     {
+        _disposed = true;
         _client.Dispose();
-        foreach (TightStream stream in _streams)
-        {
-            stream.Dispose();
-        }
     }
 
     private void Update(Action<uint, long> onPixel)

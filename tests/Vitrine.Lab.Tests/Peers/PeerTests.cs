@@ -74,4 +74,39 @@ public sealed class PeerTests
         client.Dispose();
         await reading.WaitAsync(_deadline);
     }
+
+    [Fact]
+    public async Task VncClientDisposedInTheMiddle_EndsQuietly()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(1024, 768));
+        (VncPeer? peer, string reason) = await VncPeer.TryStartAsync(display.Name, _deadline);
+        Assert.True(peer is not null, reason);
+        await using VncPeer owned = peer;
+        using var text = new TextWindow(display.Painter, new DeviceRectangle(0, 0, 800, 600), seed: 1);
+        for (int i = 0; i < 15; i++)
+        {
+            using var client = new RfbClient(TimeProvider.System, FlipRun.Watched);
+            client.Connect(peer.Port);
+            Task reading = Task.Factory.StartNew(() => client.Run((_, _) => { }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            Assert.True(text.TryChange());
+            int updates = i % 2; // at once, or once it runs
+            Assert.True(await Conditions.WaitAsync(() => client.Updates >= updates, TimeSpan.FromSeconds(10), TimeProvider.System, _deadline));
+            Assert.True(text.TryChange());
+            client.Dispose();
+            await reading.WaitAsync(_deadline);
+        }
+    }
+
+    [Fact]
+    public async Task VncServerLeaves_IsSaidInWords()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(320, 200));
+        (VncPeer? peer, string reason) = await VncPeer.TryStartAsync(display.Name, _deadline);
+        Assert.True(peer is not null, reason);
+        using var client = new RfbClient(TimeProvider.System, FlipRun.Watched);
+        client.Connect(peer.Port);
+        Task reading = Task.Factory.StartNew(() => client.Run((_, _) => { }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await peer.DisposeAsync();
+        await Assert.ThrowsAsync<LaboratoryException>(() => reading.WaitAsync(_deadline));
+    }
 }
