@@ -111,9 +111,9 @@ internal sealed class RfbClient : IDisposable
                 }
             }
         }
-        catch (Exception exception) when (_disposed && exception is (IOException or ObjectDisposedException))
+        catch (Exception exception) when (_disposed && exception is (IOException or ObjectDisposedException or NotSupportedException))
         {
-            // The way this ends.
+            // The way this ends. (Not supported: that is how a buffer speaks of a closed stream under it.)
         }
         catch (Exception exception) when (exception is IOException or InvalidDataException)
         {
