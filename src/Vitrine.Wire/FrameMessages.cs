@@ -53,6 +53,53 @@ public enum TileEncoding : byte
 
     /// <summary>One LZ4 block that decodes to exactly the raw form.</summary>
     Lz4 = 2,
+
+    /// <summary>2 to 16 colours and a plane of indices (<see cref="IndexedLayout"/>).</summary>
+    Indexed = 3,
+}
+
+/// <summary>How the data of an <see cref="TileEncoding.Indexed"/> tile lie: number of colours, packing, colours, plane of
+/// indices. Rows of the plane begin at whole bytes; the first pixel has the lowest bits.</summary>
+public static class IndexedLayout
+{
+    /// <summary>Most colours.</summary>
+    public const int ColoursMax = 16;
+
+    /// <summary>Bytes in front of the colours.</summary>
+    public const int HeadBytes = 2;
+
+    /// <summary>The plane follows as it is.</summary>
+    public const byte PlaneRaw = 0;
+
+    /// <summary>The plane follows as one LZ4 block.</summary>
+    public const byte PlaneLz4 = 1;
+
+    /// <summary>Bits of an index: 1, 2 or 4.</summary>
+    public static int BitsOf(int colours) => colours <= 2 ? 1 : colours <= 4 ? 2 : 4;
+
+    /// <summary>Bytes of the plane.</summary>
+    public static int PlaneBytes(int width, int height, int colours) => ((width * BitsOf(colours)) + 7) / 8 * height;
+
+    /// <summary>Where the plane begins.</summary>
+    public static int PlaneOffset(int colours) => HeadBytes + (colours * FrameFormat.BytesPerPixel);
+
+    /// <summary>Whether head and length keep the rules; what an LZ4 block decodes to, and that no index points beyond the
+    /// colours, is for the decoder to check.</summary>
+    public static bool IsValid(ReadOnlySpan<byte> data, DeviceSize tile)
+    {
+        if (data.Length < HeadBytes || data[0] is < 2 or > ColoursMax)
+        {
+            return false;
+        }
+
+        int planeBytes = data.Length - PlaneOffset(data[0]);
+        return data[1] switch
+        {
+            PlaneRaw => planeBytes == PlaneBytes(tile.Width, tile.Height, data[0]),
+            PlaneLz4 => planeBytes >= 1 && data.Length <= TileGrid.TileBytesMax,
+            _ => false,
+        };
+    }
 }
 
 /// <summary>The grid of tiles over a picture.</summary>
@@ -165,6 +212,8 @@ public ref struct TilesReader
             (byte)TileEncoding.Solid => dataBytes == FrameFormat.BytesPerPixel,
             (byte)TileEncoding.Raw => dataBytes == bounds.Area * FrameFormat.BytesPerPixel,
             (byte)TileEncoding.Lz4 => dataBytes is >= 1 and <= TileGrid.TileBytesMax,
+            (byte)TileEncoding.Indexed => dataBytes <= _rest.Length - TileRecord.HeadBytes
+                && IndexedLayout.IsValid(_rest.Slice(TileRecord.HeadBytes, dataBytes), bounds.Size),
             _ => false,
         };
         if (bounds.IsEmpty || !isLengthValid || dataBytes > _rest.Length - TileRecord.HeadBytes)

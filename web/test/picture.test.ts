@@ -29,6 +29,34 @@ describe('Picture', () => {
     }
   });
 
+  it('IndexedTile_FirstPixelInTheLowestBits', () => {
+    const picture = new Picture(3, 2);
+    const place = { column: 0, row: 0, encoding: TileEncoding.Indexed };
+    const two = [2, 0, 1, 2, 3, 0, 4, 5, 6, 0, 0b101, 0b010];
+    expect(picture.applyTile({ ...place, data: new Uint8Array(two) })).toBe(true);
+    expect([...picture.bytes]).toEqual([
+      6, 5, 4, 255, 3, 2, 1, 255, 6, 5, 4, 255,
+      3, 2, 1, 255, 6, 5, 4, 255, 3, 2, 1, 255,
+    ]);
+    const three = [3, 1, 1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 0x20, 0b10_01_00, 0b00_00_10];
+    expect(picture.applyTile({ ...place, data: new Uint8Array(three) })).toBe(true);
+    expect([...picture.bytes]).toEqual([
+      3, 2, 1, 255, 6, 5, 4, 255, 9, 8, 7, 255,
+      9, 8, 7, 255, 3, 2, 1, 255, 3, 2, 1, 255,
+    ]);
+  });
+
+  it('IndexedTile_IndexBeyondTheColoursOrShortPlane_LeavesThePicture', () => {
+    const picture = new Picture(3, 1);
+    const before = [...picture.bytes];
+    const place = { column: 0, row: 0, encoding: TileEncoding.Indexed };
+    const colours = [1, 1, 1, 0, 2, 2, 2, 0, 3, 3, 3, 0];
+    expect(picture.applyTile({ ...place, data: new Uint8Array([3, 0, ...colours, 0b11_00_00]) })).toBe(false);
+    expect(picture.applyTile({ ...place, data: new Uint8Array([3, 0, ...colours]) })).toBe(false);
+    expect(picture.applyTile({ ...place, data: new Uint8Array([3, 1, ...colours, 0x10]) })).toBe(false);
+    expect([...picture.bytes]).toEqual(before);
+  });
+
   it('Lz4Tile_SameAsRaw', () => {
     const random = seeded(5);
     const raw = Uint8Array.from({ length: 64 * 64 * 4 }, (_, i) => (i % 40 < 20 ? 7 : random() * 256));

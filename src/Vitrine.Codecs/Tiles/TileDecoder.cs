@@ -22,6 +22,7 @@ public enum DecodeStatus
 public sealed class TileDecoder : IDisposable
 {
     private readonly byte[] _tile = new byte[TileGrid.TileBytesMax];
+    private readonly byte[] _plane = new byte[TileGrid.TilePixels * TileGrid.TilePixels / 2];
     private MappedMemory? _memory;
     private bool _isFrameOpen;
 
@@ -176,6 +177,16 @@ public sealed class TileDecoder : IDisposable
             {
                 Span<byte> decoded = _tile.AsSpan(0, rowBytes * tile.Bounds.Height);
                 if (!Lz4Block.TryDecompress(tile.Data, decoded))
+                {
+                    return WireStatus.Malformed;
+                }
+
+                raw = decoded;
+            }
+            else if (tile.Encoding == TileEncoding.Indexed)
+            {
+                Span<byte> decoded = _tile.AsSpan(0, rowBytes * tile.Bounds.Height);
+                if (!IndexedTile.TryExpand(tile.Data, tile.Bounds.Width, _plane, MemoryMarshal.Cast<byte, uint>(decoded)))
                 {
                     return WireStatus.Malformed;
                 }

@@ -7,16 +7,17 @@ namespace Vitrine.Codecs.Tiles;
 /// <summary>Counts of tiles, of one frame or since the start.</summary>
 /// <param name="Unchanged">Damaged, but the same as before: dropped.</param>
 /// <param name="Solid">Coded as one colour.</param>
+/// <param name="Indexed">Coded as few colours and indices.</param>
 /// <param name="Lz4">Coded as LZ4.</param>
 /// <param name="Raw">LZ4 made them no smaller.</param>
 /// <param name="Copied">Right after the frame's copies.</param>
 /// <param name="Copies">Rectangles copied.</param>
 /// <param name="Bytes">Of coded pixels, without heads.</param>
-public readonly record struct TileCounts(long Unchanged, long Solid, long Lz4, long Raw, long Copied, long Copies, long Bytes)
+public readonly record struct TileCounts(long Unchanged, long Solid, long Indexed, long Lz4, long Raw, long Copied, long Copies, long Bytes)
 {
     /// <summary>The sum.</summary>
     public static TileCounts operator +(TileCounts left, TileCounts right) => new(
-        left.Unchanged + right.Unchanged, left.Solid + right.Solid, left.Lz4 + right.Lz4, left.Raw + right.Raw,
+        left.Unchanged + right.Unchanged, left.Solid + right.Solid, left.Indexed + right.Indexed, left.Lz4 + right.Lz4, left.Raw + right.Raw,
         left.Copied + right.Copied, left.Copies + right.Copies, left.Bytes + right.Bytes);
 
     /// <inheritdoc cref="op_Addition"/>
@@ -32,7 +33,7 @@ public readonly record struct EncodeResult(bool IsPublished, uint Sequence, Tile
 /// <summary>Codes damaged tiles losslessly:
 /// 1. Damage to tiles; tiles that equal the reference, which is what viewers have, are dropped.
 /// 2. Content that moved is found and becomes copies, carried out in the reference.
-/// 3. What differs still is coded: one colour, LZ4, or raw.
+/// 3. What differs still is coded: one colour, few colours and indices, LZ4, or raw.
 /// 4. Everything is published to the store at once.</summary>
 /// <remarks>One thread, except <see cref="Totals"/>. Allocates at construction only: one picture and a few bytes a tile.
 /// Work is linear in the damaged area.
@@ -65,6 +66,9 @@ public sealed class TileEncoder : IDisposable
     private readonly CopyRecord[] _copies = new CopyRecord[CopiesMax];
     private readonly uint[] _tile = new uint[TileGrid.TilePixels * TileGrid.TilePixels];
     private readonly byte[] _compressed = new byte[TileGrid.TileBytesMax];
+    private readonly uint[] _colours = new uint[IndexedLayout.ColoursMax];
+    private readonly byte[] _indices = new byte[TileGrid.TilePixels * TileGrid.TilePixels];
+    private readonly byte[] _plane = new byte[TileGrid.TilePixels * TileGrid.TilePixels / 2];
     private readonly Lock _totalsLock = new();
     private TileCounts _totals;
     private bool _hasReference;
@@ -368,6 +372,13 @@ public sealed class TileEncoder : IDisposable
         }
 
         ReadOnlySpan<byte> raw = MemoryMarshal.AsBytes(pixels);
+        int indexedBytes = CodeIndexed(pixels, Bounds(index).Size);
+        if (indexedBytes > 0 && indexedBytes < raw.Length)
+        {
+            counts = counts with { Indexed = counts.Indexed + 1, Bytes = counts.Bytes + indexedBytes };
+            return new(index, TileEncoding.Indexed, 0, _store.Rent(_compressed.AsSpan(0, indexedBytes)), copyBrings);
+        }
+
         int compressedBytes = Lz4Block.Compress(raw, _compressed.AsSpan(0, raw.Length - 1));
         if (compressedBytes > 0)
         {
@@ -377,6 +388,31 @@ public sealed class TileEncoder : IDisposable
 
         counts = counts with { Raw = counts.Raw + 1, Bytes = counts.Bytes + raw.Length };
         return new(index, TileEncoding.Raw, 0, _store.Rent(raw), copyBrings);
+    }
+
+    /// <summary>Codes a tile of few colours into <see cref="_compressed"/>.</summary>
+    /// <returns>Bytes written; 0 when it has too many colours.</returns>
+    private int CodeIndexed(ReadOnlySpan<uint> pixels, DeviceSize size)
+    {
+        int count = IndexedTile.Build(pixels, size.Width, _colours, _indices, _plane);
+        if (count == 0)
+        {
+            return 0;
+        }
+
+        int planeBytes = IndexedLayout.PlaneBytes(size.Width, size.Height, count), planeOffset = IndexedLayout.PlaneOffset(count);
+        MemoryMarshal.AsBytes(_colours.AsSpan(0, count)).CopyTo(_compressed.AsSpan(IndexedLayout.HeadBytes));
+        _compressed[0] = (byte)count;
+        ReadOnlySpan<byte> plane = _plane.AsSpan(0, planeBytes);
+        int compressedBytes = Lz4Block.Compress(plane, _compressed.AsSpan(planeOffset, planeBytes - 1));
+        _compressed[1] = compressedBytes > 0 ? IndexedLayout.PlaneLz4 : IndexedLayout.PlaneRaw;
+        if (compressedBytes == 0)
+        {
+            plane.CopyTo(_compressed.AsSpan(planeOffset));
+            compressedBytes = planeBytes;
+        }
+
+        return planeOffset + compressedBytes;
     }
 
     private void AddTotals(TileCounts counts)

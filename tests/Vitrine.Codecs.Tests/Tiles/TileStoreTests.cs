@@ -53,7 +53,7 @@ public sealed class TileStoreTests
         using (FrameLease lease = screen.Take())
         {
             EncodeResult result = encoder.Encode(lease);
-            Assert.Equal(new TileCounts(24, 0, 1, 0, 0, 0, result.Counts.Bytes), result.Counts);
+            Assert.Equal(new TileCounts(24, 0, 1, 0, 0, 0, 0, result.Counts.Bytes), result.Counts);
             Assert.Equal(SnapshotStatus.Ready, store.TakeSnapshot(snapshot, 1, All));
             Assert.Equal(1, snapshot.TileCount);
             Assert.Equal(lease.Times.OriginNs, snapshot.OriginNs);

@@ -20,6 +20,7 @@ export const wholePicture = 0xffff;
 
 export const tileSide = 64;
 export const tileBytesMax = tileSide * tileSide * 4;
+export const indexedColoursMax = 16;
 export const tilesMax = 65_536;
 export const copiesMax = 256;
 export const cursorSideMax = 256;

@@ -18,7 +18,7 @@ export const PacketType = {
 } as const;
 
 export const DisplayState = { Live: 0, DisplayGone: 1, Hidden: 2, Closed: 3 } as const;
-export const TileEncoding = { Solid: 0, Raw: 1, Lz4: 2 } as const;
+export const TileEncoding = { Solid: 0, Raw: 1, Lz4: 2, Indexed: 3 } as const;
 
 export const GoodbyeReason = {
   Closing: 0,

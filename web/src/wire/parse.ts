@@ -201,12 +201,31 @@ function parseTiles(reader: Reader, picture: PictureBounds | undefined): Tiles |
       if (!isRight) return 'Tiles has a raw tile of a wrong length';
     } else if (encoding === TileEncoding.Lz4) {
       if (dataBytes === 0 || dataBytes > limits.tileBytesMax) return 'Tiles has an LZ4 tile of a wrong length';
+    } else if (encoding === TileEncoding.Indexed) {
+      const wrong = checkIndexed(data, bounds ? indexedPlaneBytes(width, height, data[0]) : undefined);
+      if (wrong !== undefined) return wrong;
     } else {
       return 'Tiles has an unknown encoding';
     }
     tiles.push({ column, row, encoding, data });
   }
   return whole(reader, 'Tiles', { type: PacketType.Tiles, generation, capturedAfterNs, encodedAfterNs, tiles });
+}
+
+/** Bytes of the plane of indices: 1, 2 or 4 bits a pixel, rows begin at whole bytes. */
+export function indexedPlaneBytes(width: number, height: number, colourCount: number): number {
+  const bits = colourCount <= 2 ? 1 : colourCount <= 4 ? 2 : 4;
+  return Math.ceil((width * bits) / 8) * height;
+}
+
+function checkIndexed(data: Uint8Array, planeBytes: number | undefined): string | undefined {
+  if (data.length < 2 || data[0] < 2 || data[0] > limits.indexedColoursMax) return 'Tiles has an indexed tile with a wrong number of colours';
+  const left = data.length - 2 - data[0] * 4;
+  if (data[1] > 1) return 'Tiles has an indexed tile of an unknown packing';
+  const isRight = data[1] === 1 || planeBytes === undefined
+    ? left >= 1 && data.length <= limits.tileBytesMax
+    : left === planeBytes;
+  return isRight ? undefined : 'Tiles has an indexed tile of a wrong length';
 }
 
 function parseCopy(reader: Reader, picture: PictureBounds | undefined): Copy | string {

@@ -1,5 +1,6 @@
-import { tileBytesMax, tileSide } from '../../wire/limits';
+import { indexedColoursMax, tileBytesMax, tileSide } from '../../wire/limits';
 import { type CopyRectangle, type Tile, TileEncoding } from '../../wire/messages';
+import { indexedPlaneBytes } from '../../wire/parse';
 import { decodeLz4Block } from './lz4';
 
 export interface Rectangle {
@@ -23,6 +24,7 @@ export class Picture {
   readonly #pixels: Uint32Array;
   readonly #dirty: Uint8Array;
   readonly #raw = new Uint8Array(tileBytesMax);
+  readonly #colours = new Uint32Array(indexedColoursMax);
   readonly #rawPixels = new Uint32Array(this.#raw.buffer);
 
   constructor(width: number, height: number) {
@@ -52,6 +54,8 @@ export class Picture {
       for (let line = 0, at = y * this.width + x; line < height; line++, at += this.width) {
         this.#pixels.fill(pixel, at, at + width);
       }
+    } else if (tile.encoding === TileEncoding.Indexed) {
+      if (!this.#applyIndexed(tile.data, x, y, width, height)) return false;
     } else {
       if (tile.encoding === TileEncoding.Raw) {
         if (tile.data.length !== rawBytes) return false;
@@ -72,6 +76,43 @@ export class Picture {
       }
     }
     this.#dirty[tile.row * this.columns + tile.column] = 1;
+    return true;
+  }
+
+  /** Few colours and a plane of indices, the first pixel in the lowest bits; all indices are looked at before any is drawn. */
+  #applyIndexed(data: Uint8Array, x: number, y: number, width: number, height: number): boolean {
+    const count = data[0];
+    const planeBytes = indexedPlaneBytes(width, height, count);
+    let plane = data.subarray(2 + count * 4);
+    if (data[1] === 1) {
+      const decoded = this.#raw.subarray(0, planeBytes);
+      if (!decodeLz4Block(plane, decoded)) return false;
+      plane = decoded;
+    } else if (plane.length !== planeBytes) {
+      return false;
+    }
+    const bits = count <= 2 ? 1 : count <= 4 ? 2 : 4;
+    const mask = (1 << bits) - 1;
+    const rowBytes = planeBytes / height;
+    if (count <= mask) {
+      for (let line = 0; line < height; line++) {
+        for (let column = 0; column < width; column++) {
+          if (((plane[line * rowBytes + ((column * bits) >> 3)] >> ((column * bits) & 7)) & mask) >= count) return false;
+        }
+      }
+    }
+    const colours = this.#colours;
+    for (let i = 0, at = 2; i < count; i++, at += 4) {
+      colours[i] = 0xff000000 | (data[at] << 16) | (data[at + 1] << 8) | data[at + 2];
+    }
+    for (let line = 0; line < height; line++) {
+      const row = line * rowBytes;
+      const write = (y + line) * this.width + x;
+      for (let column = 0; column < width; column++) {
+        const bit = column * bits;
+        this.#pixels[write + column] = colours[(plane[row + (bit >> 3)] >> (bit & 7)) & mask];
+      }
+    }
     return true;
   }
 
