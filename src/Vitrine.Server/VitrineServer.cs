@@ -175,7 +175,7 @@ public sealed class VitrineServer : IAsyncDisposable
         WebApplication app = builder.Build();
         app.Use(next => context =>
         {
-            SecurityHeaders.Apply(context.Response.Headers, _options.IsTls);
+            SecurityHeaders.Apply(context.Response.Headers);
             return next(context);
         });
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan }); // the viewer's clock requests show that it lives

@@ -159,7 +159,8 @@ public sealed class VitrineServerTests
         using HttpClient http = new(trusting) { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
         using HttpResponseMessage page = await http.GetAsync(new Uri(local, "/healthz"));
         Assert.Equal(HttpVersion.Version20, page.Version);
-        Assert.True(page.Headers.Contains("Strict-Transport-Security"));
+        // HSTS holds for every port of a host name, for a year: not ours to decide for what else the machine serves.
+        Assert.False(page.Headers.Contains("Strict-Transport-Security"));
     }
 
     [Fact]
