@@ -47,16 +47,3 @@ public interface IFrameSource : IDisposable
     /// <summary>Ends a <see cref="WaitForFrame"/> under way, or the next one, with <see cref="CaptureStatus.Woken"/>. Any thread.</summary>
     void Wake();
 }
-
-/// <summary>A stage that takes frames.</summary>
-public interface IFrameSink
-{
-    /// <summary>Frames of this format follow. Called before the first frame and at every change of format.</summary>
-    void Open(FrameFormat format);
-
-    /// <summary>Takes one frame. <b>Borrowed</b>: a stage that keeps it calls <see cref="FrameLease.AddReference"/>.</summary>
-    void Push(FrameLease frame);
-
-    /// <summary>No more frames.</summary>
-    void Close();
-}
