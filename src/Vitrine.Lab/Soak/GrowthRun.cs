@@ -148,6 +148,15 @@ internal static class GrowthRun
         }
     }
 
+    // Without the program's own files: the runtime keeps two descriptors of every assembly from its first use on, and some
+    // are first used when hot code is compiled again, thousands of frames later.
+    private static int CountDescriptors(int processId)
+    {
+        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd");
+        return Directory.EnumerateFileSystemEntries(folder)
+            .Count(entry => new FileInfo(entry).LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal));
+    }
+
     private readonly record struct Holdings(int Descriptors, int Threads, int MappedPictures, int ServerDescriptors, long Resources, long ResidentBytes)
     {
         public static Holdings Read(PrivateDisplay display, ShareProcess share)
@@ -158,7 +167,7 @@ internal static class GrowthRun
             }
 
             int pictures = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{share.ProcessId}/maps")).Count(line => line.Contains("/memfd:vitrine", StringComparison.Ordinal));
-            return new Holdings(host.Descriptors, host.Threads, pictures, server.Descriptors, display.CountResources(), host.ResidentBytes);
+            return new Holdings(CountDescriptors(share.ProcessId), host.Threads, pictures, server.Descriptors, display.CountResources(), host.ResidentBytes);
         }
     }
 }
