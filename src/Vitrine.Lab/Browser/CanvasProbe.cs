@@ -14,6 +14,7 @@ internal sealed class CanvasProbe
     public const string ShowsAPicture = "document.querySelector('canvas')?.width > 1";
 
     private const int ClockExchanges = 200;
+    private const int PauseMsMin = 15, PauseMsMax = 45;
     private readonly BrowserPage _page;
     private readonly TimeProvider _time;
     private double _offsetNs;
@@ -23,6 +24,9 @@ internal sealed class CanvasProbe
     /// <summary>Half the width of the interval in which the offset of the two clocks lies, in nanoseconds.</summary>
     public double ClockUncertaintyNs { get; private set; }
 
+    /// <summary>A time of the page's <c>performance.now()</c>, by our clock.</summary>
+    public long ToNs(double pageMs) => (long)((pageMs * 1e6) + _offsetNs);
+
     /// <summary>Measures the page's clock against ours.</summary>
     public static async Task<CanvasProbe> CreateAsync(BrowserPage page, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -31,50 +35,38 @@ internal sealed class CanvasProbe
         return probe;
     }
 
-    /// <summary>Starts to watch one pixel of the picture.</summary>
+    /// <summary>Starts to look at one pixel of the picture, now and then. See <see cref="LookEstimate"/> for why not all the time.</summary>
     public Task WatchAsync(DevicePoint pixel, CancellationToken cancellationToken)
     {
-        // About once a millisecond: a timer started from a message handler is not stretched to 4 ms as nested timers are. The canvas
-        // is drawn by a worker; its element shows what was last committed, and that cannot change during a look, so that the look's
-        // beginning is a moment at which the canvas held what is seen. A look copies the whole canvas, 4 ms at 1080p, and the page
-        // learns of no new frame meanwhile. So the beginning of the look before is kept too: the frame came between the two.
-        // After a change the probe rests for as long as no other can come, and leaves the processor to the viewer.
+        // The canvas is drawn by a worker; its element shows what was last committed, and that cannot change during a look: the look's
+        // beginning is a moment at which the canvas held what is seen.
         string script = string.Create(CultureInfo.InvariantCulture, $$"""
             (() => {
               const source = document.querySelector('canvas');
               const surface = document.createElement('canvas');
               surface.width = surface.height = 1;
               const context = surface.getContext('2d', { willReadFrequently: true });
-              const channel = new MessageChannel();
-              const state = globalThis.vitrineLabProbe = { seen: [], looks: 0, costMs: 0, stopped: false };
-              let last = -1, before = 0;
-              channel.port1.onmessage = () => {
+              const state = globalThis.vitrineLabProbe = { looks: [], stopped: false };
+              const look = () => {
                 if (state.stopped) return;
                 const now = performance.now();
                 context.drawImage(source, {{pixel.X}}, {{pixel.Y}}, 1, 1, 0, 0, 1, 1);
                 const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-                const value = red << 16 | green << 8 | blue;
-                state.looks++;
-                state.costMs += performance.now() - now;
-                const isNew = value !== last;
-                if (isNew) { last = value; state.seen.push([value, now, before]); }
-                before = now;
-                setTimeout(() => channel.port2.postMessage(0), isNew ? 15 : 1);
+                state.looks.push([red << 16 | green << 8 | blue, now]);
+                setTimeout(look, {{PauseMsMin}} + Math.random() * {{PauseMsMax - PauseMsMin}});
               };
-              channel.port2.postMessage(0);
+              look();
             })()
             """);
         return _page.EvaluateAsync(script, cancellationToken);
     }
 
-    /// <summary>Ends watching.</summary>
-    /// <returns>Every change of the pixel, and what one look cost on average in milliseconds: so late may a change be seen.</returns>
-    public async Task<(IReadOnlyList<Sight> Sights, double LookMs)> StopAsync(CancellationToken cancellationToken)
+    /// <summary>Ends looking.</summary>
+    /// <returns>Every look.</returns>
+    public async Task<IReadOnlyList<Look>> StopAsync(CancellationToken cancellationToken)
     {
         JsonElement state = await _page.EvaluateAsync("(globalThis.vitrineLabProbe.stopped = true, globalThis.vitrineLabProbe)", cancellationToken);
-        Sight[] sights = [.. state.GetProperty("seen").EnumerateArray()
-            .Select(item => new Sight(item[0].GetUInt32(), ToNs(item[1]), ToNs(item[2])))];
-        return (sights, state.GetProperty("costMs").GetDouble() / Math.Max(1, state.GetProperty("looks").GetInt64()));
+        return [.. state.GetProperty("looks").EnumerateArray().Select(item => new Look(item[0].GetUInt32(), ToNs(item[1].GetDouble())))];
     }
 
     /// <summary>SHA-256 of the canvas's pixels as packed B, G, R triples from the top, and its size.</summary>
@@ -118,8 +110,6 @@ internal sealed class CanvasProbe
 
         return SHA256.HashData(packed);
     }
-
-    private long ToNs(JsonElement pageMs) => (long)((pageMs.GetDouble() * 1e6) + _offsetNs);
 
     // Chromium's clock is CLOCK_MONOTONIC on Linux, so that the offset is constant: every exchange bounds it from both sides, and
     // the bounds of all exchanges together are much tighter than the best single one.

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Content;
 using Vitrine.Lab.Peers;
+using Vitrine.Measurement;
 using Vitrine.Viewer;
 
 namespace Vitrine.Lab.Latency;
@@ -18,9 +19,10 @@ internal static class FlipRounds
         int rounds = options.Quick ? 2 : 4, changes = options.Quick ? 40 : 50;
         using var square = new FlipSquare(display.Painter, FlipRun.At, options.Time);
         var random = new Random(1);
-        RoundSeries client = new(), canvas = new(), canvasMiddles = new(), vnc = new();
-        int clientMissed = 0, canvasMissed = 0, vncMissed = 0;
-        List<double> differencesMs = [], overlayP50Ms = [], uncertaintyMs = [], lookMs = [];
+        RoundSeries client = new(), vnc = new();
+        int clientMissed = 0, vncMissed = 0;
+        var canvas = new LookEstimate();
+        List<double> canvasMediansMs = [], overlayP50Ms = [], uncertaintyMs = [];
         (VncPeer? peer, string reason) = await VncPeer.TryStartAsync(display.Name, cancellationToken);
         await using Chromium browser = await Chromium.StartAsync(LatencyLaboratory.Screen, cancellationToken);
         BrowserPage page = await browser.OpenAsync("about:blank", cancellationToken);
@@ -34,12 +36,12 @@ internal static class FlipRounds
                     vncMissed += await VncRoundAsync(peer, square, changes, random, vnc, options.Time, cancellationToken);
                 }
 
-                CanvasRound seen = await CanvasRoundAsync(page, share, square, changes, random, canvas, canvasMiddles, options.Time, cancellationToken);
-                canvasMissed += seen.Missed;
+                // A look says only yes or no, so that more of them are needed for the same certainty.
+                CanvasRound seen = await CanvasRoundAsync(page, share, square, 2 * changes, random, options.Time, cancellationToken);
+                canvas.Add(seen.Looks);
+                canvasMediansMs.Add(seen.Looks.GetPercentileMs(50));
                 overlayP50Ms.Add(seen.OverlayP50Ms);
-                differencesMs.Add(Math.Abs(seen.OverlayP50Ms - canvasMiddles.MediansMs[^1]));
                 uncertaintyMs.Add(seen.ClockUncertaintyMs);
-                lookMs.Add(seen.LookMs);
             }
         }
         finally
@@ -51,21 +53,29 @@ internal static class FlipRounds
         }
 
         AddCase(run, $"loopback-client/{Size}", client, clientMissed);
-        // A change is counted when it is first seen, which is up to one look late; the viewer's own figure, which knows nothing of
-        // looks, is held against the middle between the look that saw it and the one before.
-        run.Add(canvas.ToCase($"chromium-canvas/{Size}", null, new Dictionary<string, double>
+        (double lowMs, double highMs) = canvas.GetIntervalMs(50);
+        double canvasP50Ms = canvas.GetPercentileMs(50), overlayMs = RoundSeries.Median(overlayP50Ms);
+        run.Add(new CaseRecord
         {
-            ["dropped"] = canvasMissed,
-            ["middleP50Ms"] = canvasMiddles.All.P50Ns / 1e6,
-            ["overlayP50Ms"] = RoundSeries.Median(overlayP50Ms),
-            ["overlayDifferenceMs"] = RoundSeries.Median(differencesMs),
-            ["clockUncertaintyMs"] = RoundSeries.Median(uncertaintyMs),
-            ["lookMs"] = RoundSeries.Median(lookMs),
-        }));
+            Name = $"chromium-canvas/{Size}",
+            Metrics = new Dictionary<string, double>
+            {
+                ["samples"] = canvas.Count,
+                ["p50Ms"] = canvasP50Ms,
+                ["p50LowMs"] = lowMs,
+                ["p50HighMs"] = highMs,
+                ["p95Ms"] = canvas.GetPercentileMs(95),
+                ["overlayP50Ms"] = overlayMs,
+                ["overlayDifferenceMs"] = Math.Abs(overlayMs - canvasP50Ms),
+                ["clockUncertaintyMs"] = RoundSeries.Median(uncertaintyMs),
+            },
+            Distribution = canvas.GetDistribution(),
+            RoundMediansMs = canvasMediansMs,
+        });
         run.AddGoal($"loopback-client/{Size} p50Ms", client.All.P50Ns / 1e6, 4);
         run.AddGoal($"loopback-client/{Size} p95Ms", client.All.P95Ns / 1e6, 10);
-        run.AddGoal($"chromium-canvas/{Size} p50Ms", canvas.All.P50Ns / 1e6, 16);
-        run.AddGoal($"chromium-canvas/{Size} overlayDifferenceMs", RoundSeries.Median(differencesMs), 2);
+        run.AddGoal($"chromium-canvas/{Size} p50Ms", canvasP50Ms, 16);
+        run.AddGoal($"chromium-canvas/{Size} overlayDifferenceMs", Math.Abs(overlayMs - canvasP50Ms), 2);
         if (peer is not null)
         {
             AddCase(run, $"x0vncserver/{Size}", vnc, vncMissed);
@@ -119,8 +129,7 @@ internal static class FlipRounds
     }
 
     private static async Task<CanvasRound> CanvasRoundAsync(
-        BrowserPage page, ShareProcess share, FlipSquare square, int changes, Random random, RoundSeries series, RoundSeries middles, TimeProvider time,
-        CancellationToken cancellationToken)
+        BrowserPage page, ShareProcess share, FlipSquare square, int changes, Random random, TimeProvider time, CancellationToken cancellationToken)
     {
         await page.NavigateAsync(share.Url.AbsoluteUri, cancellationToken);
         if (!await page.WaitUntilAsync(CanvasProbe.ShowsAPicture, TimeSpan.FromSeconds(15), cancellationToken))
@@ -131,13 +140,13 @@ internal static class FlipRounds
         CanvasProbe probe = await CanvasProbe.CreateAsync(page, time, cancellationToken);
         await probe.WatchAsync(FlipRun.Watched, cancellationToken);
         IReadOnlyList<Flip> flips = await PaintAndSettleAsync(square, changes, random, time, cancellationToken);
-        (IReadOnlyList<Sight> sights, double lookMs) = await probe.StopAsync(cancellationToken);
-        int missed = FlipRun.Match(flips, sights, series, middles);
+        var looks = new LookEstimate();
+        looks.Add(flips, await probe.StopAsync(cancellationToken));
         JsonElement overlay = await page.EvaluateAsync("globalThis.vitrineStatistics()", cancellationToken);
         JsonElement total = overlay.GetProperty("stages").GetProperty("total");
         double overlayP50Ms = total.ValueKind == JsonValueKind.Object ? total.GetProperty("p50").GetDouble() : double.NaN;
         await page.NavigateAsync("about:blank", cancellationToken);
-        return new CanvasRound(missed, overlayP50Ms, probe.ClockUncertaintyNs / 1e6, lookMs);
+        return new CanvasRound(looks, overlayP50Ms, probe.ClockUncertaintyNs / 1e6);
     }
 
     // A first second without measuring: start-up of the viewer is not what a change costs. A last one for what is under way.
@@ -150,5 +159,5 @@ internal static class FlipRounds
         return flips;
     }
 
-    private readonly record struct CanvasRound(int Missed, double OverlayP50Ms, double ClockUncertaintyMs, double LookMs);
+    private readonly record struct CanvasRound(LookEstimate Looks, double OverlayP50Ms, double ClockUncertaintyMs);
 }

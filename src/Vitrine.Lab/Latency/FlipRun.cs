@@ -6,8 +6,7 @@ namespace Vitrine.Lab.Latency;
 /// <summary>A pixel seen somewhere.</summary>
 /// <param name="Pixel">0xRRGGBB.</param>
 /// <param name="SeenNs">When it was first seen.</param>
-/// <param name="UnseenNs">When it was last looked at and another was still there; 0 where every change is told, and nothing is looked at.</param>
-internal readonly record struct Sight(uint Pixel, long SeenNs, long UnseenNs = 0);
+internal readonly record struct Sight(uint Pixel, long SeenNs);
 
 /// <summary>Known changes of a square, one after the other at a jittered pace, and where they were seen again.</summary>
 internal static class FlipRun
@@ -52,9 +51,8 @@ internal static class FlipRun
     /// <param name="flips">The changes.</param>
     /// <param name="sights">What was seen.</param>
     /// <param name="series">Receives the times.</param>
-    /// <param name="middles">Receives, where a change came between two looks, the middle between them.</param>
     /// <returns>Changes that were never seen: shown too late, or passed over for a newer one.</returns>
-    public static int Match(IReadOnlyList<Flip> flips, IReadOnlyList<Sight> sights, RoundSeries series, RoundSeries? middles = null)
+    public static int Match(IReadOnlyList<Flip> flips, IReadOnlyList<Sight> sights, RoundSeries series)
     {
         int missed = 0, next = 0;
         foreach (Flip flip in flips)
@@ -74,9 +72,7 @@ internal static class FlipRun
 
             if (found < sights.Count && sights[found].Pixel == flip.Pixel && sights[found].SeenNs < lastNs)
             {
-                long seenAfterNs = sights[found].SeenNs - flip.BeforeDrawNs;
-                series.Record(seenAfterNs);
-                middles?.Record((seenAfterNs + Math.Max(0, sights[found].UnseenNs - flip.BeforeDrawNs)) / 2);
+                series.Record(sights[found].SeenNs - flip.BeforeDrawNs);
             }
             else
             {
@@ -85,7 +81,6 @@ internal static class FlipRun
         }
 
         series.EndRound();
-        middles?.EndRound();
         return missed;
     }
 }

@@ -40,21 +40,6 @@ public sealed class FlipRunTests
     }
 
     [Fact]
-    public void LookBefore_TheMiddleLiesBetweenButNotBeforeTheDraw()
-    {
-        Flip[] flips = Flips(2);
-        Sight[] sights =
-        [
-            new(flips[0].Pixel, flips[0].BeforeDrawNs + 8_000_000, flips[0].BeforeDrawNs + 4_000_000),
-            new(flips[1].Pixel, flips[1].BeforeDrawNs + 8_000_000, flips[1].BeforeDrawNs - 4_000_000),
-        ];
-        RoundSeries first = new(), middles = new();
-        Assert.Equal(0, FlipRun.Match(flips, sights, first, middles));
-        Assert.Equal((8_000_000, 8_000_000), (first.All.MinNs, first.All.MaxNs));
-        Assert.Equal((4_000_000, 6_000_000), (middles.All.MinNs, middles.All.MaxNs));
-    }
-
-    [Fact]
     public void NothingSeen_EverythingIsMissed() => Assert.Equal(4, FlipRun.Match(Flips(4), [], new RoundSeries()));
 
     private static Flip[] Flips(int count) =>
