@@ -48,6 +48,12 @@ public enum PacketType : byte
     /// <summary><see cref="Wire.Goodbye"/>, both ways.</summary>
     Goodbye = 0x09,
 
+    /// <summary><see cref="RegionsReader"/>, host to viewer.</summary>
+    Regions = 0x0A,
+
+    /// <summary><see cref="VideoPacket"/>, host to viewer.</summary>
+    Video = 0x0B,
+
     /// <summary><see cref="Wire.ViewerHello"/>, viewer to host.</summary>
     ViewerHello = 0x41,
 
@@ -62,6 +68,12 @@ public enum PacketType : byte
 
     /// <summary><see cref="Wire.Refresh"/>, viewer to host.</summary>
     Refresh = 0x45,
+
+    /// <summary><see cref="KeyFrameRequest"/>, viewer to host.</summary>
+    KeyFrame = 0x46,
+
+    /// <summary><see cref="CapabilitiesMessage"/>, viewer to host.</summary>
+    Capabilities = 0x47,
 }
 
 /// <summary>Flags of a packet; unknown bits are kept and ignored.</summary>

@@ -1,9 +1,9 @@
 namespace Vitrine.Wire;
 
 /// <summary>First packet of the viewer.</summary>
-/// <param name="Capabilities">0 now.</param>
+/// <param name="Capabilities">What it can show; unknown bits are ignored.</param>
 /// <param name="Name">For people.</param>
-public readonly record struct ViewerHello(ushort Capabilities, string Name) : IWireMessage
+public readonly record struct ViewerHello(ViewerCapabilities Capabilities, string Name) : IWireMessage
 {
     /// <summary>Most bytes of <see cref="Name"/>; a longer one is cut when written.</summary>
     public const int NameBytesMax = 128;
@@ -18,7 +18,7 @@ public readonly record struct ViewerHello(ushort Capabilities, string Name) : IW
     public static WireStatus TryRead(ReadOnlySpan<byte> payload, out ViewerHello message)
     {
         PayloadReader reader = new(payload);
-        message = new(reader.U16(), reader.String(NameBytesMax));
+        message = new((ViewerCapabilities)reader.U16(), reader.String(NameBytesMax));
         return reader.End;
     }
 
@@ -26,7 +26,7 @@ public readonly record struct ViewerHello(ushort Capabilities, string Name) : IW
     public int Write(Span<byte> destination)
     {
         PayloadWriter writer = new(destination);
-        writer.U16(Capabilities);
+        writer.U16((ushort)Capabilities);
         writer.String(Name ?? "", NameBytesMax);
         return writer.Length;
     }

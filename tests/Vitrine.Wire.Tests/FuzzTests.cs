@@ -69,6 +69,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
         Count(ClockRequest.TryRead(input, out _), ref accepted);
         Count(Select.TryRead(input, out _), ref accepted);
         Count(Refresh.TryRead(input, out _), ref accepted);
+        Count(KeyFrameRequest.TryRead(input, out _), ref accepted);
+        Count(CapabilitiesMessage.TryRead(input, out _), ref accepted);
         foreach (DeviceSize size in (ReadOnlySpan<DeviceSize>)[new(1, 1), new(130, 70), new(800, 600), new(32767, 2)])
         {
             WireStatus tiles = TilesReader.TryRead(input, size, out TilesReader reader);
@@ -87,6 +89,20 @@ public sealed class FuzzTests(ITestOutputHelper output)
             {
                 Assert.True(DeviceRectangle.Of(size).Contains(copy.Source) && DeviceRectangle.Of(size).Contains(copy.DestinationBounds));
             }
+
+            Count(RegionsReader.TryRead(input, size, out RegionsReader regions), ref accepted);
+            int covered = 0;
+            while (regions.TryReadNext(out RegionRecord region))
+            {
+                Assert.True(DeviceRectangle.Of(size).Contains(region.Bounds));
+                DeviceRectangle touched = RegionRecord.TilesOf(region.Bounds);
+                covered += region.Covers(touched.Right - 1, touched.Bottom - 1) ? 1 : 0;
+            }
+
+            Assert.InRange(covered, 0, RegionsReader.RegionsMax);
+            WireStatus video = VideoPacket.TryRead(input, size, out VideoPacket packet);
+            Count(video, ref accepted);
+            Assert.True(video != WireStatus.Ok || (packet.Data.Length > 0 && DeviceRectangle.Of(size).Contains(packet.Head.Bounds)));
         }
     }
 

@@ -23,7 +23,7 @@ public sealed class RoundTripTests
         {
             string name = string.Concat(Enumerable.Repeat(text ?? "", 1 + Math.Abs(times % 40)));
             return IsReadable<Goodbye>(new((GoodbyeReason)reason, name), Goodbye.TryRead)
-                && IsReadable<ViewerHello>(new(reason, name), ViewerHello.TryRead)
+                && IsReadable<ViewerHello>(new((ViewerCapabilities)reason, name), ViewerHello.TryRead)
                 && IsReadable<HelloMessage>(new(Guid.NewGuid(), ViewerGrants.View, name), HelloMessage.TryRead);
         }).QuickCheckThrowOnFailure();
 

@@ -186,6 +186,42 @@ public sealed class VectorTests
                 return new(status, [], Written(refresh));
             }
 
+            case "Regions":
+                return ParseRegions(bytes, Vectors.Picture(vector));
+
+            case "Video":
+            {
+                WireStatus status = VideoPacket.TryRead(bytes, Vectors.Picture(vector), out VideoPacket packet);
+                if (status != WireStatus.Ok)
+                {
+                    return new(status, null, null);
+                }
+
+                VideoHead head = packet.Head;
+                FramePrefix prefix = packet.Prefix;
+                byte[] written = new byte[VideoPacket.HeadBytes + packet.Data.Length];
+                VideoPacket.Write(written, prefix.Generation, prefix.CapturedAfterNs, prefix.EncodedAfterNs, head, packet.Data);
+                return new(status, new()
+                {
+                    ["generation"] = prefix.Generation, ["capturedAfterNs"] = prefix.CapturedAfterNs, ["encodedAfterNs"] = prefix.EncodedAfterNs,
+                    ["region"] = (int)head.Region, ["codec"] = (int)head.Codec, ["flags"] = (int)head.Flags, ["stream"] = head.Stream, ["number"] = head.Number,
+                    ["codedWidth"] = head.CodedSize.Width, ["codedHeight"] = head.CodedSize.Height, ["x"] = head.Bounds.X, ["y"] = head.Bounds.Y,
+                    ["width"] = head.Bounds.Width, ["height"] = head.Bounds.Height, ["data"] = Convert.ToHexString(packet.Data),
+                }, written);
+            }
+
+            case "KeyFrame":
+            {
+                WireStatus status = KeyFrameRequest.TryRead(bytes, out KeyFrameRequest request);
+                return new(status, new() { ["region"] = (int)request.Region, ["reason"] = (int)request.Reason }, Written(request));
+            }
+
+            case "Capabilities":
+            {
+                WireStatus status = CapabilitiesMessage.TryRead(bytes, out CapabilitiesMessage capabilities);
+                return new(status, new() { ["capabilities"] = (int)capabilities.Capabilities }, Written(capabilities));
+            }
+
             default:
                 throw new InvalidOperationException($"No parser for the vectors of {message}.");
         }
@@ -247,6 +283,34 @@ public sealed class VectorTests
         }, written);
     }
 
+    private static Outcome ParseRegions(byte[] bytes, DeviceSize picture)
+    {
+        if (RegionsReader.TryRead(bytes, picture, out RegionsReader reader) is not WireStatus.Ok and var status)
+        {
+            return new(status, null, null);
+        }
+
+        JsonArray regions = [];
+        byte[] written = new byte[RegionsWriter.SizeBytesMax(picture)];
+        RegionsWriter writer = new(written);
+        while (reader.TryReadNext(out RegionRecord region))
+        {
+            regions.Add(new JsonObject
+            {
+                ["region"] = (int)region.Region, ["x"] = region.Bounds.X, ["y"] = region.Bounds.Y, ["width"] = region.Bounds.Width, ["height"] = region.Bounds.Height,
+                ["cover"] = Convert.ToHexString(region.Cover),
+            });
+            writer.Add(region);
+        }
+
+        int length = writer.Finish(reader.Prefix.Generation, reader.Prefix.CapturedAfterNs, reader.Prefix.EncodedAfterNs);
+        return new(WireStatus.Ok, new()
+        {
+            ["generation"] = reader.Prefix.Generation, ["capturedAfterNs"] = reader.Prefix.CapturedAfterNs, ["encodedAfterNs"] = reader.Prefix.EncodedAfterNs,
+            ["regions"] = regions,
+        }, written[..length]);
+    }
+
     private static byte[] Written<T>(in T message)
         where T : IWireMessage, allows ref struct
     {
@@ -276,7 +340,7 @@ public sealed class VectorTests
             {
                 foreach ((string key, JsonNode? value) in fields.ToArray())
                 {
-                    if (key is "sessionId" or "data" or "pixels")
+                    if (key is "sessionId" or "data" or "pixels" or "cover")
                     {
                         fields[key] = Convert.ToHexString(Vectors.Bytes((string)value!));
                     }
