@@ -81,6 +81,12 @@ it(`AnyBytes_NoExceptionAndNothingBeyondTheBounds (${seconds} s)`, () => {
         if (message.generation === 1) for (const copy of message.copies) picture.applyCopy(copy);
       } else if (message.type === PacketType.Topology) {
         if (message.monitors.length > 64 || message.width * message.height > 67_108_864) expect.fail('a topology above its bounds');
+      } else if (message.type === PacketType.Regions) {
+        // What a region covers lies within the picture, and a tile's bit is found within its bytes.
+        if (message.regions.length > 8 || message.regions.some(region => region.cover.buffer !== around.buffer)) expect.fail('more regions than there may be');
+        if (message.generation === 1 && message.regions.some(({ x, y, width, height }) => x + width > 130 || y + height > 70)) expect.fail('a region outside');
+      } else if (message.type === PacketType.Video) {
+        if (message.data.length > bytes.length || message.data.buffer !== around.buffer) expect.fail('an access unit above its bounds');
       } else if (message.type === PacketType.CursorShape && message.pixels.length > 256 * 256 * 4) {
         expect.fail('a cursor above its bounds');
       }

@@ -39,7 +39,7 @@ function plain(value: unknown): unknown {
 
 /** The vectors' byte fields in the one form that `plain` gives; a tile's place follows from the picture. */
 function expected(value: unknown, key = ''): unknown {
-  if (typeof value === 'string' && ['data', 'pixels', 'sessionId'].includes(key)) {
+  if (typeof value === 'string' && ['data', 'pixels', 'sessionId', 'cover'].includes(key)) {
     return Buffer.from(bytesFromHex(value)).toString('hex').toUpperCase();
   }
   if (Array.isArray(value)) return value.map(item => expected(item, key));

@@ -24,3 +24,8 @@ export const indexedColoursMax = 16;
 export const tilesMax = 65_536;
 export const copiesMax = 256;
 export const cursorSideMax = 256;
+
+export const regionsMax = 8;
+export const regionSideMin = 16;
+export const videoDataBytesMax = 1_048_000;
+export const codedSideMax = 16_384;

@@ -10,15 +10,24 @@ export const PacketType = {
   ClockReply: 0x07,
   Statistics: 0x08,
   Goodbye: 0x09,
+  Regions: 0x0a,
+  Video: 0x0b,
   ViewerHello: 0x41,
   Presented: 0x42,
   ClockRequest: 0x43,
   Select: 0x44,
   Refresh: 0x45,
+  KeyFrame: 0x46,
+  Capabilities: 0x47,
 } as const;
 
 export const DisplayState = { Live: 0, DisplayGone: 1, Hidden: 2, Closed: 3 } as const;
 export const TileEncoding = { Solid: 0, Raw: 1, Lz4: 2, Indexed: 3 } as const;
+
+export const VideoCodec = { H264: 1 } as const;
+export const VideoFlag = { KeyFrame: 1, HalfSize: 2 } as const;
+export const Capability = { H264: 1 } as const;
+export const KeyFrameReason = { Missing: 0, DecoderError: 1, Recreated: 2 } as const;
 
 export const GoodbyeReason = {
   Closing: 0,
@@ -141,6 +150,44 @@ export interface Goodbye {
   readonly text: string;
 }
 
+/** A rectangle of the picture, and a bit for every tile that it touches; `cover` borrows the packet's bytes. */
+export interface Region {
+  readonly region: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly cover: Uint8Array;
+}
+
+export interface Regions {
+  readonly type: typeof PacketType.Regions;
+  readonly generation: number;
+  readonly capturedAfterNs: number;
+  readonly encodedAfterNs: number;
+  readonly regions: readonly Region[];
+}
+
+/** One access unit; `data` borrows the packet's bytes. The codec and flags may be ones that this version does not know. */
+export interface Video {
+  readonly type: typeof PacketType.Video;
+  readonly generation: number;
+  readonly capturedAfterNs: number;
+  readonly encodedAfterNs: number;
+  readonly region: number;
+  readonly codec: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly number: number;
+  readonly codedWidth: number;
+  readonly codedHeight: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
 export interface ViewerHello {
   readonly type: typeof PacketType.ViewerHello;
   readonly capabilities: number;
@@ -168,9 +215,20 @@ export interface Refresh {
   readonly type: typeof PacketType.Refresh;
 }
 
+export interface KeyFrame {
+  readonly type: typeof PacketType.KeyFrame;
+  readonly region: number;
+  readonly reason: number;
+}
+
+export interface Capabilities {
+  readonly type: typeof PacketType.Capabilities;
+  readonly capabilities: number;
+}
+
 export type HostMessage =
-  | Hello | Topology | Tiles | Copy | CursorShape | CursorPosition | ClockReply | Statistics | Goodbye;
-export type ViewerMessage = ViewerHello | Presented | ClockRequest | Select | Refresh | Goodbye;
+  | Hello | Topology | Tiles | Copy | CursorShape | CursorPosition | ClockReply | Statistics | Goodbye | Regions | Video;
+export type ViewerMessage = ViewerHello | Presented | ClockRequest | Select | Refresh | KeyFrame | Capabilities | Goodbye;
 export type Message = HostMessage | ViewerMessage;
 
 /** What a parser says. Nothing in this folder throws on bytes from outside. */

@@ -1,13 +1,14 @@
 import * as limits from './limits';
 import {
   type Copy, type CopyRectangle, type CursorShape, type Goodbye, type Header, type Hello, type HostMessage, type Message,
-  type Monitor, PacketType, type Parsed, type Tile, TileEncoding, type Tiles, type Topology, type ViewerMessage,
+  type Monitor, PacketType, type Parsed, type Region, type Regions, type Tile, TileEncoding, type Tiles, type Topology, type Video,
+  VideoFlag, type ViewerMessage,
 } from './messages';
 import { Reader } from './reader';
 
 const malformed = (why: string): { kind: 'malformed'; why: string } => ({ kind: 'malformed', why });
 
-/** The picture that tiles and copies must lie in. */
+/** The picture that tiles, copies and regions must lie in. */
 export interface PictureBounds {
   readonly generation: number;
   readonly width: number;
@@ -15,8 +16,8 @@ export interface PictureBounds {
 }
 
 /**
- * Parses one packet from the host: one binary message of the WebSocket. Borrows `bytes`. Tiles and copies of the given
- * picture's generation are held to its size; others are to be skipped, and only their form is checked.
+ * Parses one packet from the host: one binary message of the WebSocket. Borrows `bytes`. Tiles, copies and regions of the
+ * given picture's generation are held to its size; others are to be skipped, and only their form is checked.
  */
 export function parseHostPacket(bytes: Uint8Array, picture?: PictureBounds): Parsed<HostMessage> {
   return parsePacket(bytes, limits.hostPayloadBytesMax, (type, payload) => parseHostMessage(type, payload, picture));
@@ -97,6 +98,8 @@ function parseHostMessage(type: number, payload: Uint8Array, picture: PictureBou
       return whole(reader, 'Statistics', statistics);
     }
     case PacketType.Goodbye: return parseGoodbye(reader);
+    case PacketType.Regions: return parseRegions(reader, picture);
+    case PacketType.Video: return parseVideo(reader, picture);
     default: return undefined;
   }
 }
@@ -115,6 +118,8 @@ function parseViewerMessage(type: number, payload: Uint8Array): ViewerMessage | 
     case PacketType.ClockRequest: return whole(reader, 'ClockRequest', { type, requestSentNs: reader.i64() });
     case PacketType.Select: return whole(reader, 'Select', { type, monitor: reader.u16() });
     case PacketType.Refresh: return whole(reader, 'Refresh', { type });
+    case PacketType.KeyFrame: return whole(reader, 'KeyFrame', { type, region: reader.u16(), reason: reader.u16() });
+    case PacketType.Capabilities: return whole(reader, 'Capabilities', { type, capabilities: reader.u16() });
     case PacketType.Goodbye: return parseGoodbye(reader);
     default: return undefined;
   }
@@ -255,6 +260,80 @@ function parseCopy(reader: Reader, picture: PictureBounds | undefined): Copy | s
     copies.push(rectangle);
   }
   return whole(reader, 'Copy', { type: PacketType.Copy, generation, capturedAfterNs, encodedAfterNs, copies });
+}
+
+/** Whether an even rectangle of a region's size lies within the picture, where that is known. */
+function isRegionRectangle(x: number, y: number, width: number, height: number, bounds: PictureBounds | undefined): boolean {
+  return ((x | y | width | height) & 1) === 0 && width >= limits.regionSideMin && height >= limits.regionSideMin
+    && (!bounds || (x + width <= bounds.width && y + height <= bounds.height));
+}
+
+function parseRegions(reader: Reader, picture: PictureBounds | undefined): Regions | string {
+  const generation = reader.u32();
+  const capturedAfterNs = reader.u32();
+  const encodedAfterNs = reader.u32();
+  const regionCount = reader.u32();
+  if (regionCount > limits.regionsMax) return 'Regions has too many regions';
+  const bounds = picture?.generation === generation ? picture : undefined;
+  const regions: Region[] = [];
+  for (let i = 0; i < regionCount; i++) {
+    const region = reader.u16();
+    const x = reader.u16();
+    const y = reader.u16();
+    const width = reader.u16();
+    const height = reader.u16();
+    const cover = reader.bytes(reader.u16());
+    if (reader.failed) break;
+    if (!isRegionRectangle(x, y, width, height, bounds)) return 'Regions has a region of an impossible size or place';
+    const side = limits.tileSide;
+    const columns = Math.ceil((x + width) / side) - Math.floor(x / side);
+    const rows = Math.ceil((y + height) / side) - Math.floor(y / side);
+    if (cover.length !== Math.ceil(columns * rows / 8)) return 'Regions has a cover of a wrong length';
+    if (cover[cover.length - 1] >>> ((columns * rows - 1) % 8 + 1) !== 0) return 'Regions covers more tiles than its region has';
+    for (const other of regions) {
+      if (other.region === region) return 'Regions has a region twice';
+      if (x < other.x + other.width && other.x < x + width && y < other.y + other.height && other.y < y + height) {
+        return 'Regions has regions that overlap';
+      }
+    }
+    regions.push({ region, x, y, width, height, cover });
+  }
+  return whole(reader, 'Regions', { type: PacketType.Regions, generation, capturedAfterNs, encodedAfterNs, regions });
+}
+
+function parseVideo(reader: Reader, picture: PictureBounds | undefined): Video | string {
+  const generation = reader.u32();
+  const capturedAfterNs = reader.u32();
+  const encodedAfterNs = reader.u32();
+  const dataBytes = reader.u32();
+  const head = {
+    region: reader.u16(),
+    codec: reader.u8(),
+    flags: reader.u8(),
+    stream: reader.u32(),
+    number: reader.u32(),
+    codedWidth: reader.u16(),
+    codedHeight: reader.u16(),
+    x: reader.u16(),
+    y: reader.u16(),
+    width: reader.u16(),
+    height: reader.u16(),
+  };
+  if (reader.failed || dataBytes < 1 || dataBytes > limits.videoDataBytesMax || dataBytes !== reader.left) return 'Video has a wrong length';
+  const { codedWidth, codedHeight, x, y, width, height } = head;
+  if (head.number === 0) return 'Video has an access unit without a number';
+  if (!isRegionRectangle(x, y, width, height, picture?.generation === generation ? picture : undefined)) {
+    return 'Video has a rectangle of an impossible size or place';
+  }
+  // Even sides: their half needs no rounding.
+  const divisor = (head.flags & VideoFlag.HalfSize) === 0 ? 1 : 2;
+  if (((codedWidth | codedHeight) & 1) !== 0 || Math.min(codedWidth, codedHeight) < limits.regionSideMin
+    || Math.max(codedWidth, codedHeight) > limits.codedSideMax || width / divisor > codedWidth || height / divisor > codedHeight) {
+    return 'Video is of an impossible size';
+  }
+  return whole(reader, 'Video', {
+    type: PacketType.Video, generation, capturedAfterNs, encodedAfterNs, ...head, data: reader.bytes(dataBytes),
+  });
 }
 
 function parseCursorShape(reader: Reader): CursorShape | string {

@@ -160,6 +160,39 @@ function writePayload(writer: Writer, message: Message): void {
       writer.u16(message.reason);
       writer.string(message.text, limits.goodbyeTextBytesMax);
       break;
+    case PacketType.Regions:
+      writer.u32(message.generation);
+      writer.u32(message.capturedAfterNs);
+      writer.u32(message.encodedAfterNs);
+      writer.u32(message.regions.length);
+      for (const region of message.regions) {
+        writer.u16(region.region);
+        writer.u16(region.x);
+        writer.u16(region.y);
+        writer.u16(region.width);
+        writer.u16(region.height);
+        writer.u16(region.cover.length);
+        writer.bytes(region.cover);
+      }
+      break;
+    case PacketType.Video:
+      writer.u32(message.generation);
+      writer.u32(message.capturedAfterNs);
+      writer.u32(message.encodedAfterNs);
+      writer.u32(message.data.length);
+      writer.u16(message.region);
+      writer.u8(message.codec);
+      writer.u8(message.flags);
+      writer.u32(message.stream);
+      writer.u32(message.number);
+      writer.u16(message.codedWidth);
+      writer.u16(message.codedHeight);
+      writer.u16(message.x);
+      writer.u16(message.y);
+      writer.u16(message.width);
+      writer.u16(message.height);
+      writer.bytes(message.data);
+      break;
     case PacketType.ViewerHello:
       writer.u16(message.capabilities);
       writer.string(message.name, limits.viewerNameBytesMax);
@@ -176,6 +209,13 @@ function writePayload(writer: Writer, message: Message): void {
       writer.u16(message.monitor);
       break;
     case PacketType.Refresh:
+      break;
+    case PacketType.KeyFrame:
+      writer.u16(message.region);
+      writer.u16(message.reason);
+      break;
+    case PacketType.Capabilities:
+      writer.u16(message.capabilities);
       break;
   }
 }
