@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+
+namespace Vitrine.Frames;
+
+/// <summary>Whether the kernel lets a thread go before all ordinary ones.</summary>
+public enum RealTimeGrant
+{
+    /// <summary>Nobody asked for it.</summary>
+    NotAsked = 0,
+
+    /// <summary>The thread runs as <c>SCHED_FIFO</c>.</summary>
+    Granted = 1,
+
+    /// <summary>This user may not: it takes <c>CAP_SYS_NICE</c> or a limit of real-time priority (<c>ulimit -r</c>) of at least 1.</summary>
+    Refused = 2,
+
+    /// <summary>The kernel, or the control group that the process is in, has no real-time scheduling to give.</summary>
+    Unavailable = 3,
+}
+
+/// <summary>How the kernel schedules the <b>calling</b> thread. Linux.</summary>
+public static partial class ThreadScheduling
+{
+    private const int PrSetTimerSlack = 29;
+    private const int SchedOther = 0;
+    private const int SchedFifo = 1;
+    private const int SchedResetOnFork = 0x4000_0000;
+    private const int NotPermitted = 1; // EPERM
+
+    // 1024 processors, what cpu_set_t of the C library has.
+    private const int CpuMaskWords = 1024 / 64;
+
+    /// <summary>Lets timers of the calling thread be late by a nanosecond instead of 50 us, so that the kernel does not
+    /// gather its wake-ups with others'. Real-time threads have none anyway.</summary>
+    public static void MinimizeTimerSlack() => _ = prctl(PrSetTimerSlack, 1, 0, 0, 0); // fails only on kernels before 2.6.28
+
+    /// <summary>Asks for first-in-first-out scheduling. What the thread starts does not inherit it.</summary>
+    /// <param name="priority">1..99; 1 goes before every ordinary thread, and behind everything real-time that others run.</param>
+    public static RealTimeGrant TryMakeRealTime(int priority = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(priority, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(priority, 99);
+        var parameters = new SchedulingParameters { Priority = priority };
+        return sched_setscheduler(0, SchedFifo | SchedResetOnFork, in parameters) == 0 ? RealTimeGrant.Granted
+            : Marshal.GetLastSystemError() == NotPermitted ? RealTimeGrant.Refused
+            : RealTimeGrant.Unavailable;
+    }
+
+    /// <summary>Takes back what <see cref="TryMakeRealTime"/> got.</summary>
+    public static void MakeOrdinary()
+    {
+        var parameters = new SchedulingParameters { Priority = 0 };
+        _ = sched_setscheduler(0, SchedOther, in parameters); // less is always granted
+    }
+
+    /// <summary>Binds the calling thread, and the threads that it starts from then on, to some processors.</summary>
+    /// <param name="processors">Numbers from 0, below 1024.</param>
+    /// <returns>False when none of them is there, or the process may use none of them.</returns>
+    public static bool TryBind(ReadOnlySpan<int> processors)
+    {
+        Span<ulong> mask = stackalloc ulong[CpuMaskWords];
+        mask.Clear();
+        foreach (int processor in processors)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(processor, nameof(processors));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(processor, CpuMaskWords * 64, nameof(processors));
+            mask[processor / 64] |= 1UL << (processor % 64);
+        }
+
+        return sched_setaffinity(0, (nuint)(CpuMaskWords * sizeof(ulong)), mask) == 0;
+    }
+
+    [LibraryImport("libc")]
+    private static partial int prctl(int option, nuint argument2, nuint argument3, nuint argument4, nuint argument5);
+
+    // Process 0 is the calling thread, not its process (sched(7)).
+    [LibraryImport("libc")]
+    private static partial int sched_setscheduler(int process, int policy, in SchedulingParameters parameters);
+
+    [LibraryImport("libc")]
+    private static partial int sched_setaffinity(int process, nuint maskBytes, ReadOnlySpan<ulong> mask);
+
+    private struct SchedulingParameters
+    {
+        public int Priority;
+    }
+}
