@@ -1,0 +1,26 @@
+namespace Vitrine.Codecs.H264;
+
+/// <summary>The byte stream of ITU-T H.264, annex B: units behind start codes 00 00 01.</summary>
+internal static class AnnexB
+{
+    private const int Idr = 5;
+
+    /// <summary>Whether a unit of an IDR picture is in it. Takes any bytes.</summary>
+    public static bool HasKeyFrame(ReadOnlySpan<byte> accessUnit)
+    {
+        ReadOnlySpan<byte> rest = accessUnit;
+        for (int at = rest.IndexOf(StartCode); at >= 0 && at + 3 < rest.Length; at = rest.IndexOf(StartCode))
+        {
+            if ((rest[at + 3] & 31) == Idr)
+            {
+                return true;
+            }
+
+            rest = rest[(at + 3)..];
+        }
+
+        return false;
+    }
+
+    private static ReadOnlySpan<byte> StartCode => [0, 0, 1];
+}

@@ -1,0 +1,59 @@
+using Vitrine.Interop;
+
+namespace Vitrine.Codecs.H264;
+
+/// <summary>Whether an encoder works here.</summary>
+/// <param name="Name">One of <see cref="H264Support.EncoderNames"/>.</param>
+/// <param name="Works">It was opened and coded pictures, a key frame on demand among them.</param>
+/// <param name="Reason">Which it is; or why it does not work.</param>
+public sealed record H264EncoderProbe(string Name, bool Works, string Reason);
+
+/// <summary>What there is for H.264 here.</summary>
+/// <param name="Library">Which libavcodec; null when there is none that can be used.</param>
+/// <param name="LibraryReason">Its version; or why there is none, and what to install.</param>
+/// <param name="Encoders">All of <see cref="H264Support.EncoderNames"/>, in that order.</param>
+/// <param name="DecoderWorks">Whether viewers without a browser can decode.</param>
+public sealed record H264Report(string? Library, string LibraryReason, IReadOnlyList<H264EncoderProbe> Encoders, bool DecoderWorks)
+{
+    /// <summary>The encoder that is used; null when none works.</summary>
+    public H264EncoderProbe? Chosen => Encoders.FirstOrDefault(encoder => encoder.Works);
+}
+
+/// <summary>Finds out what works.</summary>
+public static class H264Support
+{
+    /// <summary>What is tried, in this order: x264 first, because its quality, rate control and latency were measured; hardware where it
+    /// opens.</summary>
+    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc"];
+
+    /// <summary>Opens everything and codes with it. Takes some tens of milliseconds; nothing stays open.</summary>
+    public static H264Report Probe()
+    {
+        AvLibraries? libraries = AvLibraries.Load(out string reason);
+        using H264Decoder? decoder = H264Decoder.TryCreate(out _);
+        return new(libraries?.VersionText, reason, [.. EncoderNames.Select(ProbeEncoder)], decoder is not null);
+    }
+
+    internal static EncoderBackEnd? TryOpenEncoder(string name, H264EncoderOptions options, out string reason) => AvEncoder.TryOpen(name, options, out reason);
+
+    // Hardware has a smallest size above 64x64.
+    private static H264EncoderProbe ProbeEncoder(string name)
+    {
+        using H264Encoder? encoder = H264Encoder.TryCreate(new() { Size = new(256, 128), Encoder = name }, out string reason);
+        if (encoder is null)
+        {
+            return new(name, false, reason.StartsWith(name + ": ", StringComparison.Ordinal) ? reason[(name.Length + 2)..] : reason);
+        }
+
+        for (int i = 0; i < 4; i++)
+        {
+            bool wantsKeyFrame = i is 0 or 3;
+            if (encoder.TryEncode(i * 16_666_667L, wantsKeyFrame, out _, out bool isKeyFrame) != EncodeStatus.Encoded || isKeyFrame != wantsKeyFrame)
+            {
+                return new(name, false, encoder.FailureReason.Length > 0 ? encoder.FailureReason : "it does not make key frames on demand only");
+            }
+        }
+
+        return new(name, true, reason[(name.Length + 2)..]);
+    }
+}
