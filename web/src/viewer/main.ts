@@ -2,6 +2,7 @@ import { DisplayState, type Topology } from '../wire/messages';
 import type { Connection, ToPage, ToWorker } from './messages';
 import { fillKeyList, type Key, listenForKeys } from './page/keys';
 import { MonitorMenu } from './page/monitorMenu';
+import { Outlines } from './page/outlines';
 import { type Action, browserTooOld, displayGone, type Scene, sceneOf } from './page/scene';
 import { Stage } from './page/stage';
 import { type StatisticsDocument, StatisticsWindow } from './page/statistics';
@@ -9,6 +10,7 @@ import { megabits, StatisticsPanel } from './page/statisticsPanel';
 import { browserName, missingFeatures } from './page/support';
 import { keepToken, readPastedLink, takeToken } from './page/token';
 import type { Zoom } from './page/zoom';
+import { type PresentationKind, presentationKinds } from './worker/presentation/surface';
 
 declare global {
   /** The document of «Copy as JSON» (docs/VIEWER.md), for tests and scripts. */
@@ -37,7 +39,11 @@ const panel = new StatisticsPanel({
   stages: element('statistics-stages'),
   note: element('statistics-note'),
   facts: element('statistics-facts'),
+  video: element('statistics-video'),
+  videoNote: element('statistics-video-note'),
+  presentationNote: element('statistics-presentation-note'),
 });
+const outlines = new Outlines(element<SVGSVGElement>('outlines'));
 const stage = new Stage(element('stage'), element('frame'), element('picture'), element('cursor'), showZoom);
 const monitors = new MonitorMenu(
   { button: element('monitor-button'), label: element('monitor-label'), menu: element('monitor-menu') },
@@ -76,6 +82,8 @@ function start(accessToken: string): void {
     render();
   });
   const canvas = element<HTMLCanvasElement>('picture').transferControlToOffscreen();
+  const present = presentationNamed(new URL(location.href).searchParams.get('present'));
+  element<HTMLSelectElement>('presentation').value = present ?? '';
   send({
     kind: 'start',
     canvas,
@@ -83,6 +91,7 @@ function start(accessToken: string): void {
     healthUrl: address('healthz').href,
     viewerName: browserName(),
     isHidden: document.hidden,
+    present,
   }, [canvas]);
   document.addEventListener('visibilitychange', () => send({ kind: 'visibility', isHidden: document.hidden }));
 }
@@ -109,7 +118,21 @@ function receive(message: ToPage): void {
       element('picture').setAttribute('aria-label', `${topology.source || 'The screen'} of ${hostName || 'the host'}, live`);
       render();
       break;
-    case 'view': stage.setView(message.view); break;
+    case 'view':
+      stage.setView(message.view);
+      outlines.setView(message.view);
+      break;
+    case 'canvasWanted': {
+      const fresh = stage.replacePicture().transferControlToOffscreen();
+      send({ kind: 'canvas', canvas: fresh }, [fresh]);
+      break;
+    }
+    case 'presentation':
+      statistics.setPresentation(message.figures);
+      panel.update(globalThis.vitrineStatistics());
+      break;
+    case 'video': statistics.setVideo(message.status); break;
+    case 'outlines': outlines.show(message.regions, message.refined); break;
     case 'cursorShape': stage.setCursorShape(message); break;
     case 'cursorPosition': stage.setCursorPosition(message.x, message.y); break;
     case 'samples':
@@ -262,6 +285,26 @@ function toggleStatistics(isOpen: boolean = !panel.isOpen): void {
   panel.update(globalThis.vitrineStatistics());
 }
 
+function toggleOutlines(): void {
+  outlines.setOn(!outlines.isOn);
+  element('outlines-button').setAttribute('aria-pressed', String(outlines.isOn));
+  send({ kind: 'outlines', isOn: outlines.isOn });
+}
+
+function presentationNamed(name: string | null): PresentationKind | undefined {
+  return presentationKinds.find(kind => kind === name);
+}
+
+function choosePresentation(): void {
+  const present = presentationNamed(element<HTMLSelectElement>('presentation').value);
+  // In the address too, so that it survives a reload.
+  const url = new URL(location.href);
+  if (present) url.searchParams.set('present', present);
+  else url.searchParams.delete('present');
+  history.replaceState(null, '', url.href);
+  send({ kind: 'present', present });
+}
+
 function togglePill(): void {
   element('pill').hidden = !element('pill').hidden;
 }
@@ -278,6 +321,7 @@ const keyTable: readonly Key[] = [
   { keys: ['f'], shown: 'f', does: 'Full screen', run: toggleFullScreen },
   { keys: ['m'], shown: 'm', does: 'Choose the screen', run: () => { showChrome(); monitors.toggle(); } },
   { keys: ['i'], shown: 'i', does: 'Statistics', run: () => toggleStatistics() },
+  { keys: ['o'], shown: 'o', does: 'Outline what is sent as video', run: toggleOutlines },
   { keys: ['p'], shown: 'p', does: 'Status at the bottom left', run: togglePill },
   { keys: ['r'], shown: 'r', does: 'Ask for everything again', run: () => act(connection.state === 'live' ? 'refresh' : 'reconnect') },
   { keys: ['?'], shown: '?', does: 'These keys', run: () => keysDialog.showModal() },
@@ -321,6 +365,8 @@ function listen(): void {
     element('full-screen-button').setAttribute('aria-pressed', String(document.fullscreenElement !== null));
   });
   element('statistics-button').addEventListener('click', () => toggleStatistics());
+  element('outlines-button').addEventListener('click', toggleOutlines);
+  element('presentation').addEventListener('change', choosePresentation);
   element('statistics-close').addEventListener('click', () => {
     toggleStatistics(false);
     element('statistics-button').focus();

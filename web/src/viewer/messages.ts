@@ -1,4 +1,7 @@
-import type { Rectangle } from './worker/picture';
+import type { Rectangle } from './worker/geometry';
+import type { PresentationFigures } from './worker/presentation/presenter';
+import type { PresentationKind } from './worker/presentation/surface';
+import type { VideoFigures } from './worker/video/videoPlane';
 import type { Statistics, Topology } from '../wire/messages';
 
 /** Why there is no picture coming, where the viewer goes on trying by itself. */
@@ -26,6 +29,12 @@ export interface FrameSample {
   readonly total: number;
 }
 
+/** The video plane, for the statistics. */
+export interface VideoStatus extends VideoFigures {
+  /** Why H.264 cannot be decoded here, in words; undefined when it can. */
+  readonly whyNot: string | undefined;
+}
+
 export type ToWorker =
   | {
     readonly kind: 'start';
@@ -34,11 +43,23 @@ export type ToWorker =
     readonly healthUrl: string;
     readonly viewerName: string;
     readonly isHidden: boolean;
+    /** What a person chose; undefined leaves it to the machine. */
+    readonly present: PresentationKind | undefined;
   }
+  /** The answer to `canvasWanted`. */
+  | { readonly kind: 'canvas'; readonly canvas: OffscreenCanvas }
+  | { readonly kind: 'present'; readonly present: PresentationKind | undefined }
+  | { readonly kind: 'outlines'; readonly isOn: boolean }
   | { readonly kind: 'select'; readonly monitor: number }
   | { readonly kind: 'visibility'; readonly isHidden: boolean }
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'refresh' };
+
+/** A region, and what of it is covered; device pixels of the host. */
+export interface Outline extends Rectangle {
+  readonly region: number;
+  readonly parts: readonly Rectangle[];
+}
 
 export type ToPage =
   | { readonly kind: 'connection'; readonly connection: Connection }
@@ -62,4 +83,10 @@ export type ToPage =
     readonly bytesReceived: number;
     readonly roundTripMs: number | null;
   }
-  | { readonly kind: 'hostStatistics'; readonly statistics: Statistics };
+  | { readonly kind: 'hostStatistics'; readonly statistics: Statistics }
+  /** A canvas that had a context keeps it: a new one is wanted in its place. */
+  | { readonly kind: 'canvasWanted' }
+  | { readonly kind: 'presentation'; readonly figures: PresentationFigures }
+  | { readonly kind: 'video'; readonly status: VideoStatus }
+  /** While outlines are on: the regions, and what shows exact pixels again since the last time. */
+  | { readonly kind: 'outlines'; readonly regions: readonly Outline[]; readonly refined: readonly Rectangle[] };

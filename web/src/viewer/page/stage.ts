@@ -1,4 +1,4 @@
-import type { Rectangle } from '../worker/picture';
+import type { Rectangle } from '../worker/geometry';
 import { centreOf, isPixelExact, place, type Placement, type Point, type Size, type Zoom, zoomAt } from './zoom';
 
 /** Device pixels that an arrow key moves a picture that is larger than the window. */
@@ -16,7 +16,7 @@ interface CursorShape {
 export class Stage {
   readonly #stage: HTMLElement;
   readonly #frame: HTMLElement;
-  readonly #picture: HTMLCanvasElement;
+  #picture: HTMLCanvasElement;
   readonly #cursor: HTMLCanvasElement;
   readonly #onZoom: (zoom: Zoom) => void;
   #zoom: Zoom = 'fit';
@@ -97,6 +97,15 @@ export class Stage {
 
   panBySteps(right: number, down: number): void {
     this.pan(right * arrowStep * this.#ratio, down * arrowStep * this.#ratio);
+  }
+
+  /** A new canvas in the old one's place, for a presentation that the old one cannot have. */
+  replacePicture(): HTMLCanvasElement {
+    // What it is and is called, but neither its size nor what it shows.
+    const picture = this.#picture.cloneNode() as HTMLCanvasElement;
+    this.#picture.replaceWith(picture);
+    this.#picture = picture;
+    return picture;
   }
 
   /** The part of the host's picture that the canvas holds. */

@@ -1,5 +1,6 @@
 import type { Statistics as HostStatistics } from '../../wire/messages';
-import type { FrameSample } from '../messages';
+import type { FrameSample, VideoStatus } from '../messages';
+import type { PresentationFigures } from '../worker/presentation/presenter';
 
 export const stageNames = ['capture', 'encode', 'network', 'decode', 'show'] as const;
 export type StageName = (typeof stageNames)[number];
@@ -31,6 +32,21 @@ export interface StatisticsDocument {
   readonly roundTripMs: number | null;
   readonly viewers: number | null;
   readonly hostCpuCores: number | null;
+  readonly video: {
+    /** Whether H.264 is decoded here; otherwise `reason` says why not. */
+    readonly isDecoded: boolean;
+    readonly reason: string;
+    readonly regions: number;
+    readonly codec: string;
+    readonly framesPerSecond: number;
+    readonly framesDrawn: number;
+    readonly unitsDropped: number;
+    readonly resets: number;
+    readonly keyFramesAsked: number;
+    readonly jitterDepthMs: number;
+  };
+  /** Null until it is chosen. */
+  readonly presentation: PresentationFigures | null;
 }
 
 const windowMs = 10_000;
@@ -46,6 +62,8 @@ export class StatisticsWindow {
   #bytesReceived = 0;
   #roundTripMs: number | null = null;
   #host: HostStatistics | undefined;
+  #video: VideoStatus | undefined;
+  #presentation: PresentationFigures | undefined;
 
   /** `bytesReceived` counts since the worker started. */
   add(samples: readonly FrameSample[], bytesReceived: number, roundTripMs: number | null, nowMs: number): void {
@@ -55,6 +73,14 @@ export class StatisticsWindow {
     this.#bytesReceived = bytesReceived;
     this.#roundTripMs = roundTripMs;
     this.#forgetOld(nowMs);
+  }
+
+  setVideo(status: VideoStatus): void {
+    this.#video = status;
+  }
+
+  setPresentation(figures: PresentationFigures): void {
+    this.#presentation = figures;
   }
 
   addHost(statistics: HostStatistics): void {
@@ -106,6 +132,19 @@ export class StatisticsWindow {
       roundTripMs: this.#roundTripMs === null ? null : round(this.#roundTripMs),
       viewers: this.#host?.viewers ?? null,
       hostCpuCores: this.#host ? this.#host.hostCpuMilli / 1_000 : null,
+      video: {
+        isDecoded: this.#video !== undefined && this.#video.whyNot === undefined,
+        reason: this.#video?.whyNot ?? '',
+        regions: this.#video?.regions ?? 0,
+        codec: this.#video?.codec ?? '',
+        framesPerSecond: this.#video?.framesPerSecond ?? 0,
+        framesDrawn: this.#video?.framesDrawn ?? 0,
+        unitsDropped: this.#video?.unitsDropped ?? 0,
+        resets: this.#video?.resets ?? 0,
+        keyFramesAsked: this.#video?.keyFramesAsked ?? 0,
+        jitterDepthMs: round(this.#video?.jitterDepthMs ?? 0),
+      },
+      presentation: this.#presentation ?? null,
     };
   }
 }

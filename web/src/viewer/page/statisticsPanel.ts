@@ -14,6 +14,9 @@ interface Elements {
   readonly stages: HTMLElement;
   readonly note: HTMLElement;
   readonly facts: HTMLElement;
+  readonly video: HTMLElement;
+  readonly videoNote: HTMLElement;
+  readonly presentationNote: HTMLElement;
 }
 
 interface Row {
@@ -23,17 +26,30 @@ interface Row {
 }
 
 const factNames = ['Frames', 'Stream', 'Received', 'Merged', 'Round trip', 'Viewers', 'Picture', 'Host CPU'] as const;
+const videoFactNames = ['Regions', 'Drawn', 'Decoder', 'Waits', 'Resets', 'Key frames'] as const;
+const videoExplanations: Record<(typeof videoFactNames)[number], string> = {
+  Regions: 'Rectangles of the picture that are sent as video now',
+  Drawn: 'Decoded and drawn in the last second',
+  Decoder: 'Profile and level of the stream',
+  Waits: 'What frames wait for each other, so that the network’s jitter does not show',
+  Resets: 'Decoder errors, each mended with a key frame',
+  'Key frames': 'Asked for by this viewer',
+};
+
+const presentationNames = { webgpu: 'WebGPU', webgl2: 'WebGL2', canvas2d: 'Canvas 2D' } as const;
 
 /** Stages of latency as bars on one scale: the longest stands out, because it is the one to look into. */
 export class StatisticsPanel {
   readonly #elements: Elements;
   readonly #rows: Record<string, Row>;
   readonly #facts: Record<string, HTMLElement>;
+  readonly #videoFacts: Record<string, HTMLElement>;
 
   constructor(elements: Elements) {
     this.#elements = elements;
     this.#rows = Object.fromEntries([...stageNames, 'total'].map(name => [name, this.#addRow(name)]));
-    this.#facts = Object.fromEntries(factNames.map(name => [name, this.#addFact(name)]));
+    this.#facts = Object.fromEntries(factNames.map(name => [name, addFact(elements.facts, name)]));
+    this.#videoFacts = Object.fromEntries(videoFactNames.map(name => [name, addFact(elements.video, name, videoExplanations[name])]));
   }
 
   get isOpen(): boolean {
@@ -61,16 +77,6 @@ export class StatisticsPanel {
     row.append(head, barCell, ...cells);
     this.#elements.stages.append(row);
     return { row, bar, cells };
-  }
-
-  #addFact(name: string): HTMLElement {
-    const pair = document.createElement('div');
-    const term = document.createElement('dt');
-    term.textContent = name;
-    const value = document.createElement('dd');
-    pair.append(term, value);
-    this.#elements.facts.append(pair);
-    return value;
   }
 
   update(statistics: StatisticsDocument): void {
@@ -102,14 +108,49 @@ export class StatisticsPanel {
       Picture: [`${statistics.picture.width} × ${statistics.picture.height}`, ''],
       'Host CPU': statistics.hostCpuCores === null ? ['–', ''] : [(statistics.hostCpuCores * 100).toFixed(0), '% of a core'],
     };
-    for (const name of factNames) {
-      const [figure, unitText] = facts[name];
-      const unit = document.createElement('span');
-      unit.className = 'unit';
-      unit.textContent = unitText;
-      this.#facts[name].replaceChildren(figure, unitText ? ' ' : '', unit);
-    }
+    for (const name of factNames) setFact(this.#facts[name], facts[name]);
+    this.#updateVideo(statistics);
   }
+
+  #updateVideo({ video, presentation }: StatisticsDocument): void {
+    const { videoNote, presentationNote, video: list } = this.#elements;
+    const facts: Record<(typeof videoFactNames)[number], [string, string]> = {
+      Regions: [String(video.regions), ''],
+      Drawn: [String(video.framesPerSecond), '/s'],
+      Decoder: [video.codec === '' ? '–' : video.codec, ''],
+      Waits: [milliseconds(video.jitterDepthMs), 'ms'],
+      Resets: [String(video.resets), ''],
+      'Key frames': [String(video.keyFramesAsked), ''],
+    };
+    for (const name of videoFactNames) setFact(this.#videoFacts[name], facts[name]);
+    list.hidden = !video.isDecoded;
+    videoNote.hidden = video.isDecoded;
+    videoNote.textContent = video.reason === '' ? '' : `${video.reason}.`;
+    presentationNote.textContent = presentation === null ? '' : sentenceOf(presentation);
+  }
+}
+
+function sentenceOf({ kind, reason, losses }: NonNullable<StatisticsDocument['presentation']>): string {
+  const lost = losses === 0 ? '' : ` Lost and made anew ${losses === 1 ? 'once' : `${losses} times`}.`;
+  return `${presentationNames[kind]}: ${reason}.${lost}`;
+}
+
+function addFact(list: HTMLElement, name: string, explanation = ''): HTMLElement {
+  const pair = document.createElement('div');
+  const term = document.createElement('dt');
+  term.textContent = name;
+  pair.title = explanation;
+  const value = document.createElement('dd');
+  pair.append(term, value);
+  list.append(pair);
+  return value;
+}
+
+function setFact(fact: HTMLElement, [figure, unitText]: [string, string]): void {
+  const unit = document.createElement('span');
+  unit.className = 'unit';
+  unit.textContent = unitText;
+  fact.replaceChildren(figure, unitText ? ' ' : '', unit);
 }
 
 export function milliseconds(value: number | null | undefined): string {

@@ -1,14 +1,8 @@
 import { indexedColoursMax, tileBytesMax, tileSide } from '../../wire/limits';
 import { type CopyRectangle, type Tile, TileEncoding } from '../../wire/messages';
 import { indexedPlaneBytes } from '../../wire/parse';
+import { type Rectangle, takeRuns } from './geometry';
 import { decodeLz4Block } from './lz4';
-
-export interface Rectangle {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /**
  * The host's picture as this viewer knows it: one RGBA buffer, and which of its tiles have changed since they were last
@@ -140,40 +134,16 @@ export class Picture {
     }
   }
 
-  /**
-   * The changed tiles as few rectangles: runs within a row, joined downwards where the run below is the same. Clears
-   * the marks.
-   */
+  /** The changed tiles as few rectangles. Clears the marks. */
   takeDirty(): Rectangle[] {
-    const rectangles: Rectangle[] = [];
-    const { columns, rows } = this;
-    const dirty = this.#dirty;
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        if (dirty[row * columns + column] === 0) continue;
-        let right = column;
-        while (right < columns && dirty[row * columns + right] === 1) right++;
-        let bottom = row;
-        while (bottom < rows && this.#isRun(bottom, column, right)) {
-          dirty.fill(0, bottom * columns + column, bottom * columns + right);
-          bottom++;
-        }
-        const x = column * tileSide;
-        const y = row * tileSide;
-        rectangles.push({
-          x, y, width: Math.min(this.width, right * tileSide) - x, height: Math.min(this.height, bottom * tileSide) - y,
-        });
-        column = right;
-      }
-    }
-    return rectangles;
-  }
-
-  #isRun(row: number, left: number, right: number): boolean {
-    const start = row * this.columns;
-    for (let column = left; column < right; column++) {
-      if (this.#dirty[start + column] === 0) return false;
-    }
-    return true;
+    return takeRuns(this.#dirty, this.columns, this.rows).map(run => {
+      const x = run.x * tileSide;
+      const y = run.y * tileSide;
+      return {
+        x, y,
+        width: Math.min(this.width, x + run.width * tileSide) - x,
+        height: Math.min(this.height, y + run.height * tileSide) - y,
+      };
+    });
   }
 }

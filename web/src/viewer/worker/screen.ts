@@ -1,7 +1,11 @@
 import { flagMore, wholePicture } from '../../wire/limits';
-import { type Copy, type Header, PacketType, type Tiles, type Topology } from '../../wire/messages';
+import { type Copy, type Header, PacketType, type Regions, type Tiles, type Topology, type Video, VideoFlag } from '../../wire/messages';
 import type { PictureBounds } from '../../wire/parse';
-import { Picture, type Rectangle } from './picture';
+import { clipAll, type Rectangle, subtract } from './geometry';
+import { Picture } from './picture';
+import type { Surface } from './presentation/surface';
+import type { MakeDecoder } from './video/decoder';
+import { VideoPlane } from './video/videoPlane';
 
 /** A frame whose pixels are in the picture, on their way to the canvas's surface. Times by this worker's clock. */
 export interface ShownFrame {
@@ -16,64 +20,113 @@ export interface ShownFrame {
   readonly isWhole: boolean;
 }
 
-type PendingFrame = Omit<ShownFrame, 'presentedNs'>;
+/** A frame between its first packet and its acknowledgement. */
+interface Frame {
+  header: Header;
+  capturedAfterNs: number;
+  encodedAfterNs: number;
+  receivedNs: bigint;
+  decodedNs: bigint;
+  presentedNs: bigint;
+  isWhole: boolean;
+  /** Its last packet has come and its tiles are drawn. */
+  isComplete: boolean;
+  /** Access units that are not drawn or dropped yet. */
+  units: number;
+  /** Its tiles are drawn, or an access unit of it gave a picture. */
+  isDrawn: boolean;
+  isOver: boolean;
+}
+
+export interface ScreenEvents {
+  onShown(frame: ShownFrame): void;
+  onView(view: Rectangle): void;
+  askForKeyFrame(region: number, reason: number): void;
+  /** H.264 cannot be decoded here after all. */
+  onVideoGivenUp(why: string): void;
+  /** The surface cannot be as large as the picture. */
+  onSurfaceTooSmall(width: number, height: number): void;
+  /** The regions changed, or what they cover; `refined` shows exact pixels again. */
+  onRegions(refined: readonly Rectangle[]): void;
+}
 
 /** A monitor that has nothing new to send gets no frame: then the view changes after this time. */
 const viewChangeMs = 150;
 /** A visible page gets a turn to draw every 17 ms or so; without one for this long it is not really visible. */
 const drawTurnMsMax = 100;
-/** Frames that wait for one turn to draw; the host's window is smaller, so this bound is for a host that ignores it. */
-const pendingMax = 64;
+/** Frames that are not acknowledged yet; the host's window is smaller, so this bound is for a host that ignores it. */
+const framesMax = 64;
 
 /**
- * The picture and the canvas it is drawn on. Pixels are decoded into the picture as packets arrive and drawn at once
- * when the last packet of a frame has been applied: what is on the canvas is always one whole frame.
+ * Two planes and the surface they are drawn on. The tile plane is the picture, exact at all times; its pixels are decoded
+ * as packets arrive and drawn at once when the last packet of a frame has been applied, so that what is seen is always one
+ * whole frame. The video plane lies over it: where a region covers the picture, its video is drawn as it is decoded, and
+ * nothing of the tile plane.
  */
 export class Screen {
-  readonly #canvas: OffscreenCanvas;
-  readonly #context: OffscreenCanvasRenderingContext2D;
   readonly #nowNs: () => bigint;
-  readonly #onShown: (frame: ShownFrame) => void;
-  readonly #onView: (view: Rectangle) => void;
+  readonly #events: ScreenEvents;
+  readonly #plane: VideoPlane<VideoFrame>;
+  #surface: Surface | undefined;
   #picture: Picture | undefined;
-  #image: ImageData | undefined;
   #bounds: PictureBounds | undefined;
   #view: Rectangle = { x: 0, y: 0, width: 0, height: 0 };
   #nextView: Rectangle | undefined;
   #viewTimer: ReturnType<typeof setTimeout> | undefined;
   #isWholeNext = true;
-  #pending: PendingFrame[] = [];
+  /** The surface holds nothing of what it should show. */
+  #isSurfaceEmpty = true;
+  /** In the order they came in: the host takes a frame's acknowledgement for those before it too. */
+  #frames: Frame[] = [];
+  #turn: Frame[] = [];
   #turnTimer: ReturnType<typeof setTimeout> | undefined;
   #isHidden = false;
 
-  constructor(
-    canvas: OffscreenCanvas,
-    nowNs: () => bigint,
-    onShown: (frame: ShownFrame) => void,
-    onView: (view: Rectangle) => void,
-  ) {
-    this.#canvas = canvas;
-    // Not desynchronized: it may tear, and single runs with software compositing showed no clear gain.
-    const context = canvas.getContext('2d', { alpha: false });
-    if (context === null) throw new Error('This browser gives no 2D context to a worker.');
-    this.#context = context;
+  constructor(nowNs: () => bigint, makeDecoder: MakeDecoder<VideoFrame>, events: ScreenEvents) {
     this.#nowNs = nowNs;
-    this.#onShown = onShown;
-    this.#onView = onView;
+    this.#events = events;
+    this.#plane = new VideoPlane(makeDecoder, {
+      onFrame: (frame, message, parts) => this.#drawVideo(frame, message, parts),
+      askForKeyFrame: (region, reason) => events.askForKeyFrame(region, reason),
+      onGivenUp: why => events.onVideoGivenUp(why),
+    }, () => performance.now());
   }
 
   get bounds(): PictureBounds | undefined {
     return this.#bounds;
   }
 
-  /** The next frame is the host's answer to a join: all of the picture. */
+  get plane(): VideoPlane<VideoFrame> {
+    return this.#plane;
+  }
+
+  /** What to draw on from now on; it holds nothing yet. */
+  setSurface(surface: Surface | undefined): void {
+    this.#surface = surface;
+    this.#isSurfaceEmpty = true;
+    if (!surface) return;
+    this.#draw();
+    if (!this.#isHidden) this.#plane.askForAll();
+  }
+
+  /** The next frame is the host's answer to a join: all of the picture, and no region before it says so. */
   expectWhole(): void {
     this.#isWholeNext = true;
+    this.#frames = [];
+    this.#turn = [];
+    this.#clearPlane();
   }
 
   /** Another session: its generations mean other pictures. What is on the canvas stays until the new picture is there. */
   forget(): void {
     this.#bounds = undefined;
+    this.#clearPlane();
+  }
+
+  #clearPlane(): void {
+    for (const area of this.#plane.covered) this.#picture?.markDirty(area);
+    this.#plane.clear();
+    this.#events.onRegions([]);
   }
 
   /** False when there is no memory for a picture of that size. */
@@ -82,19 +135,18 @@ export class Screen {
     if (width === 0 || height === 0) return true;
     const isNew = this.#bounds?.generation !== generation || this.#bounds.width !== width || this.#bounds.height !== height;
     if (isNew) {
+      this.#clearPlane();
       try {
-        const picture = new Picture(width, height);
-        this.#image = new ImageData(picture.bytes, width, height);
-        this.#picture = picture;
+        this.#picture = new Picture(width, height);
       } catch (error) {
-        if (error instanceof RangeError || error instanceof DOMException) return false;
+        if (error instanceof RangeError) return false;
         throw error;
       }
       this.#bounds = { generation, width, height };
       this.#isWholeNext = true;
     }
 
-    const view = clip(selected === wholePicture ? undefined : monitors[selected], width, height);
+    const view = clipToMonitor(selected === wholePicture ? undefined : monitors[selected], width, height);
     const target = this.#nextView ?? this.#view;
     if (isNew || view.x !== target.x || view.y !== target.y || view.width !== target.width || view.height !== target.height) {
       this.#nextView = view;
@@ -107,84 +159,169 @@ export class Screen {
   }
 
   setHidden(isHidden: boolean): void {
+    if (isHidden === this.#isHidden) return;
     this.#isHidden = isHidden;
-    if (isHidden) this.#finishPending(0n);
-    else this.#draw();
+    if (isHidden) {
+      // Nobody looks: decoding would cost, and holding what comes would fill the host's window.
+      this.#plane.pause();
+      this.#endTurn(0n);
+    } else {
+      this.#draw();
+      this.#plane.askForAll();
+    }
   }
 
   /** Applies one packet of a frame. False when it does not decode: the picture can no longer be trusted. */
-  apply(header: Header, message: Tiles | Copy, receivedNs: bigint): boolean {
+  apply(header: Header, message: Tiles | Copy | Regions | Video, receivedNs: bigint): boolean {
+    const frame = this.#frameOf(header, message, receivedNs);
     const isOurs = message.generation === this.#bounds?.generation;
     if (isOurs && this.#picture) {
-      if (message.type === PacketType.Tiles) {
-        for (const tile of message.tiles) {
-          if (!this.#picture.applyTile(tile)) return false;
+      switch (message.type) {
+        case PacketType.Tiles:
+          for (const tile of message.tiles) {
+            if (!this.#picture.applyTile(tile)) return false;
+          }
+          break;
+        case PacketType.Copy:
+          for (const copy of message.copies) this.#picture.applyCopy(copy);
+          break;
+        case PacketType.Regions: {
+          const refined = this.#plane.setRegions(message.regions);
+          for (const area of refined) this.#picture.markDirty(area);
+          this.#events.onRegions(refined);
+          break;
         }
-      } else {
-        for (const copy of message.copies) this.#picture.applyCopy(copy);
+        case PacketType.Video: this.#addVideo(frame, message); break;
       }
     }
+    if (message.type !== PacketType.Video) frame.decodedNs = this.#nowNs();
     if ((header.flags & flagMore) !== 0) return true;
 
-    const frame: PendingFrame = {
-      header,
-      capturedAfterNs: message.capturedAfterNs,
-      encodedAfterNs: message.encodedAfterNs,
-      receivedNs,
-      decodedNs: this.#nowNs(),
-      isWhole: this.#isWholeNext,
-    };
+    frame.isComplete = true;
     // A skipped frame is acknowledged too: it holds a place in the host's window.
-    if (!isOurs || this.#isHidden) {
-      this.#onShown({ ...frame, presentedNs: 0n });
-      return true;
+    if (isOurs && !this.#isHidden && this.#surface) {
+      if (message.type !== PacketType.Video) frame.isDrawn = true;
+      this.#isWholeNext = false;
+      this.#draw();
     }
-    this.#isWholeNext = false;
-    this.#draw();
-    this.#present(frame);
+    this.#advance(frame);
     return true;
   }
 
-  #draw(): void {
-    if (this.#isHidden || !this.#picture || !this.#image) return;
-    clearTimeout(this.#viewTimer);
-    if (this.#nextView) {
-      this.#view = this.#nextView;
-      this.#nextView = undefined;
-      // Setting a size clears the canvas even when it stays the same.
-      if (this.#canvas.width !== this.#view.width) this.#canvas.width = this.#view.width;
-      if (this.#canvas.height !== this.#view.height) this.#canvas.height = this.#view.height;
-      this.#picture.markDirty(this.#view);
-      this.#onView(this.#view);
+  #frameOf(header: Header, message: Tiles | Copy | Regions | Video, receivedNs: bigint): Frame {
+    let frame = this.#frames.at(-1);
+    if (!frame || frame.isComplete || frame.header.sequence !== header.sequence) {
+      // One whose end never came holds up no other.
+      if (frame && !frame.isComplete) this.#finish(frame, 0n);
+      frame = {
+        header, capturedAfterNs: 0, encodedAfterNs: 0, receivedNs, decodedNs: receivedNs, presentedNs: 0n,
+        isWhole: this.#isWholeNext, isComplete: false, units: 0, isDrawn: false, isOver: false,
+      };
+      this.#frames.push(frame);
+      if (this.#frames.length > framesMax) this.#finish(this.#frames[0], 0n);
     }
+    frame.header = header;
+    frame.capturedAfterNs = message.capturedAfterNs;
+    frame.encodedAfterNs = message.encodedAfterNs;
+    frame.receivedNs = receivedNs;
+    return frame;
+  }
+
+  // ---- The video plane ------------------------------------------------------------------------------------------
+
+  #addVideo(frame: Frame, message: Video): void {
+    if (this.#isHidden) return;
+    frame.units++;
+    const { originNs } = frame.header;
+    const encodedNs = originNs === 0n ? 0 : Number(originNs) + message.encodedAfterNs;
+    this.#plane.add({
+      message,
+      done: hasPicture => {
+        frame.units--;
+        frame.isDrawn ||= hasPicture;
+        frame.decodedNs = this.#nowNs();
+        this.#advance(frame);
+      },
+    }, encodedNs, Number(frame.receivedNs));
+  }
+
+  #drawVideo(frame: VideoFrame, message: Video, parts: readonly Rectangle[]): void {
+    if (this.#isHidden || !this.#surface || this.#nextView || this.#isSurfaceEmpty) return;
+    const divisor = (message.flags & VideoFlag.HalfSize) === 0 ? 1 : 2;
+    const source = { width: message.width / divisor, height: message.height / divisor };
+    // The stream shows less than the packet says: there is nothing to draw for the rest.
+    if (frame.displayWidth < source.width || frame.displayHeight < source.height) return;
     const { x, y } = this.#view;
-    for (const area of this.#picture.takeDirty()) {
-      this.#context.putImageData(this.#image, -x, -y, area.x, area.y, area.width, area.height);
+    const visible = clipAll(parts, this.#view).map(part => ({ ...part, x: part.x - x, y: part.y - y }));
+    if (visible.length === 0) return;
+    this.#surface.drawVideo(frame, source, { x: message.x - x, y: message.y - y, width: message.width, height: message.height }, visible);
+    this.#surface.present();
+  }
+
+  // ---- Drawing --------------------------------------------------------------------------------------------------
+
+  #draw(): void {
+    const surface = this.#surface;
+    const picture = this.#picture;
+    if (this.#isHidden || !surface || !picture) return;
+    clearTimeout(this.#viewTimer);
+    let covered = this.#plane.covered;
+    if (this.#nextView || this.#isSurfaceEmpty) {
+      const view = this.#nextView ?? this.#view;
+      if (!surface.resize(view.width, view.height)) {
+        this.#events.onSurfaceTooSmall(view.width, view.height);
+        return;
+      }
+      this.#isSurfaceEmpty = false;
+      this.#view = view;
+      this.#nextView = undefined;
+      picture.markDirty(view);
+      this.#events.onView(view);
+      // Until the next access unit is drawn the tile plane is the best there is, covered or not.
+      covered = [];
     }
+    const dirty = clipAll(picture.takeDirty(), this.#view);
+    const areas = covered.length === 0 ? dirty : subtract(dirty, covered);
+    if (areas.length === 0) return;
+    surface.putTiles(picture, this.#view, areas);
+    surface.present();
+  }
+
+  // ---- Acknowledgements -----------------------------------------------------------------------------------------
+
+  /** When nothing of a frame is left to be done, it counts as shown in the worker's next animation turn. */
+  #advance(frame: Frame): void {
+    if (frame.isOver || !frame.isComplete || frame.units > 0) return;
+    if (frame.isDrawn && !this.#isHidden && this.#surface) this.#present(frame);
+    else this.#finish(frame, 0n);
   }
 
   /**
    * The canvas hands its surface to the compositor in the worker's next animation turn, so that is when a frame counts
    * as shown. The compositor and the monitor add what no page can see (one or two refreshes).
    */
-  #present(frame: PendingFrame): void {
-    if (this.#pending.length === pendingMax) this.#finishPending(this.#nowNs());
-    this.#pending.push(frame);
-    if (this.#pending.length > 1) return;
-    requestAnimationFrame(() => this.#finishPending(this.#nowNs()));
-    this.#turnTimer = setTimeout(() => this.#finishPending(0n), drawTurnMsMax);
+  #present(frame: Frame): void {
+    this.#turn.push(frame);
+    if (this.#turn.length > 1) return;
+    requestAnimationFrame(() => this.#endTurn(this.#nowNs()));
+    this.#turnTimer = setTimeout(() => this.#endTurn(0n), drawTurnMsMax);
   }
 
-  #finishPending(presentedNs: bigint): void {
+  #endTurn(presentedNs: bigint): void {
     clearTimeout(this.#turnTimer);
-    const frames = this.#pending;
-    this.#pending = [];
-    for (const frame of frames) this.#onShown({ ...frame, presentedNs });
+    for (const frame of this.#turn.splice(0)) this.#finish(frame, presentedNs);
+  }
+
+  #finish(frame: Frame, presentedNs: bigint): void {
+    if (frame.isOver) return;
+    frame.isOver = true;
+    frame.presentedNs = presentedNs;
+    while (this.#frames[0]?.isOver) this.#events.onShown(this.#frames.shift()!);
   }
 }
 
 /** A monitor's part of the picture; the whole picture for none, or for one that does not lie in it. */
-function clip(monitor: Rectangle | undefined, width: number, height: number): Rectangle {
+function clipToMonitor(monitor: Rectangle | undefined, width: number, height: number): Rectangle {
   if (monitor) {
     const x = Math.max(0, monitor.x);
     const y = Math.max(0, monitor.y);

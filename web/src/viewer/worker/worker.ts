@@ -1,11 +1,14 @@
 import { wholePicture } from '../../wire/limits';
-import { GoodbyeReason, type Header, type HostMessage, PacketType } from '../../wire/messages';
+import { Capability, GoodbyeReason, type Header, type HostMessage, PacketType } from '../../wire/messages';
 import { parseHostPacket } from '../../wire/parse';
 import type { Connection, FrameSample, ToPage, ToWorker } from '../messages';
 import { HostClock, nowNs } from './hostClock';
 import { HostConnection } from './hostConnection';
+import type { Rectangle } from './geometry';
+import { Presenter } from './presentation/presenter';
 import { Screen, type ShownFrame } from './screen';
 import { straightFromPremultiplied } from './cursorPixels';
+import { makeWebCodecsDecoder, whyNoVideo } from './video/decoder';
 
 /**
  * The viewer's data path, off the page's thread: WebSocket, parser, decoder, picture, canvas. The page only lays out,
@@ -16,9 +19,16 @@ const clockBurst = 8;
 const clockEveryMs = 2_000;
 const clockEveryIdleMs = 10_000;
 const samplesEveryMs = 250;
+const videoLookMs = 250;
+/** Refined rectangles told to the page at once; more are noise to the eye. */
+const refinedMax = 256;
 
 let connection: HostConnection | undefined;
-let screen: Screen | undefined;
+let isStarted = false;
+/** Why this viewer asks for tiles only, in words. */
+let whyNot: string | undefined = 'not known yet';
+let isOutlining = false;
+let videoTold = '';
 let sessionId = '';
 /** What the person chose; the host forgets it with the connection. */
 let wantedMonitor = wholePicture;
@@ -38,15 +48,61 @@ function post(message: ToPage, transfer: Transferable[] = []): void {
   postMessage(message, { transfer });
 }
 
-function start(message: Extract<ToWorker, { kind: 'start' }>): void {
-  screen = new Screen(message.canvas, nowNs, onShown, view => post({ kind: 'view', view }));
+const presenter = new Presenter({
+  onSurface: surface => screen.setSurface(surface),
+  onFigures: figures => post({ kind: 'presentation', figures }),
+  askForCanvas: () => post({ kind: 'canvasWanted' }),
+}, () => performance.now());
+
+const screen = new Screen(nowNs, makeWebCodecsDecoder, {
+  onShown,
+  onView: view => post({ kind: 'view', view }),
+  askForKeyFrame: (region, reason) => connection?.send({ type: PacketType.KeyFrame, region, reason }, { sentNs: nowNs() }),
+  onVideoGivenUp(why) {
+    whyNot = `The H.264 decoder failed again and again (${why}): the host sends tiles instead`;
+    connection?.send({ type: PacketType.Capabilities, capabilities: 0 }, { sentNs: nowNs() });
+    tellVideo();
+  },
+  onSurfaceTooSmall: (width, height) => presenter.fail(`it holds no ${width} × ${height} pixels`),
+  onRegions: tellOutlines,
+});
+
+function tellOutlines(refined: readonly Rectangle[]): void {
+  if (!isOutlining) return;
+  const regions = screen.plane.regions.map(({ region: { region, x, y, width, height }, parts }) => ({ region, x, y, width, height, parts }));
+  post({ kind: 'outlines', regions, refined: refined.slice(0, refinedMax) });
+}
+
+/** Only what is new: nothing is said while nothing moves. */
+function tellVideo(): void {
+  const status = { ...screen.plane.figures(), whyNot };
+  const told = JSON.stringify(status);
+  if (told === videoTold) return;
+  videoTold = told;
+  post({ kind: 'video', status });
+}
+
+async function start(message: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
+  if (isStarted) return;
+  isStarted = true;
   screen.setHidden(message.isHidden);
+  setInterval(() => {
+    screen.plane.look();
+    tellVideo();
+  }, videoLookMs);
+  // The choice of presentation may take longer than the host needs to answer: pixels wait for their surface.
+  void presenter.start(message.canvas, message.present);
+  whyNot = await whyNoVideo();
+  tellVideo();
   connection = new HostConnection(message.streamUrl, message.healthUrl, {
     onOpen() {
-      screen?.expectWhole();
+      screen.expectWhole();
       clock.forget();
       isChoiceToBeRepeated = wantedMonitor !== wholePicture;
-      connection?.send({ type: PacketType.ViewerHello, capabilities: 0, name: message.viewerName }, { sentNs: nowNs() });
+      connection?.send(
+        { type: PacketType.ViewerHello, capabilities: whyNot === undefined ? Capability.H264 : 0, name: message.viewerName },
+        { sentNs: nowNs() },
+      );
       askClock(clockBurst);
     },
     onPacket,
@@ -87,7 +143,7 @@ function onPacket(bytes: Uint8Array): void {
   bytesReceived += bytes.length;
   // Anything at all says that the host lives.
   if (clockWaitingSinceMs !== undefined) clockWaitingSinceMs = performance.now();
-  const parsed = parseHostPacket(bytes, screen?.bounds);
+  const parsed = parseHostPacket(bytes, screen.bounds);
   switch (parsed.kind) {
     case 'ok': handle(parsed.header, parsed.message, receivedNs); break;
     case 'malformed': connection?.fail(parsed.why); break;
@@ -104,13 +160,13 @@ function handle(header: Header, message: HostMessage, receivedNs: bigint): void 
       const id = message.sessionId.join();
       if (id !== sessionId) {
         sessionId = id;
-        screen?.forget();
+        screen.forget();
       }
       post({ kind: 'host', name: message.name });
       break;
     }
     case PacketType.Topology:
-      if (screen?.setTopology(message) === false) {
+      if (screen.setTopology(message) === false) {
         connection?.stop('pictureTooLarge', `${message.width} × ${message.height}`);
         return;
       }
@@ -122,7 +178,9 @@ function handle(header: Header, message: HostMessage, receivedNs: bigint): void 
       break;
     case PacketType.Tiles:
     case PacketType.Copy:
-      if (screen?.apply(header, message, receivedNs) === false) connection?.fail('A tile does not decode.');
+    case PacketType.Regions:
+    case PacketType.Video:
+      if (screen.apply(header, message, receivedNs) === false) connection?.fail('A tile does not decode.');
       break;
     case PacketType.CursorShape: {
       const pixels = straightFromPremultiplied(message.pixels);
@@ -196,9 +254,15 @@ function flushSamples(): void {
 addEventListener('message', (event: MessageEvent<ToWorker>) => {
   const message = event.data;
   switch (message.kind) {
-    case 'start': start(message); break;
+    case 'start': void start(message); break;
+    case 'canvas': presenter.giveCanvas(message.canvas); break;
+    case 'present': void presenter.want(message.present); break;
+    case 'outlines':
+      isOutlining = message.isOn;
+      tellOutlines([]);
+      break;
     case 'select': select(message.monitor); break;
-    case 'visibility': screen?.setHidden(message.isHidden); break;
+    case 'visibility': screen.setHidden(message.isHidden); break;
     case 'reconnect': connection?.connect(); break;
     case 'refresh': connection?.send({ type: PacketType.Refresh }, { sentNs: nowNs() }); break;
   }

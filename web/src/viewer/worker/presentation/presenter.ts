@@ -1,0 +1,156 @@
+import { makeCanvas2d } from './canvas2d';
+import { type MakeSurface, type PresentationKind, presentationKinds, type Surface } from './surface';
+import { makeWebGl2, whyNoWebGl2 } from './webgl2';
+import { makeWebGpu, whyNoWebGpu } from './webgpu';
+
+const names: Record<PresentationKind, string> = { webgpu: 'WebGPU', webgl2: 'WebGL2', canvas2d: 'Canvas 2D' };
+const makers: Record<PresentationKind, MakeSurface> = { webgpu: makeWebGpu, webgl2: makeWebGl2, canvas2d: makeCanvas2d };
+
+/** One that is lost so often in so long is left for the next; a person's choice is kept as long as it can be made at all. */
+const lossesMax = 3;
+const lossesWithinMs = 10_000;
+/** One that is lost as soon as it is made must not keep the processor busy. */
+const againAfterMs = 200;
+
+export interface PresentationFigures {
+  readonly kind: PresentationKind;
+  /** In words: why this one. */
+  readonly reason: string;
+  readonly losses: number;
+}
+
+interface PresenterEvents {
+  /** There is a surface, on which nothing is drawn yet; or none for a moment. */
+  onSurface(surface: Surface | undefined): void;
+  onFigures(figures: PresentationFigures): void;
+  /** A canvas that had a context keeps it: a new one is wanted from the page, to be given with `giveCanvas`. */
+  askForCanvas(): void;
+}
+
+/** Chooses what the picture is drawn with by what the machine does, and makes it anew when it is lost. */
+export class Presenter {
+  readonly #events: PresenterEvents;
+  readonly #nowMs: () => number;
+  /** What a person chose. */
+  #wanted: PresentationKind | undefined;
+  #kind: PresentationKind = 'canvas2d';
+  #reason = '';
+  #surface: Surface | undefined;
+  /** Counts attempts, so that a surface that became ready too late is given back. */
+  #attempt = 0;
+  #losses = 0;
+  #lossesMs: number[] = [];
+  #madeMs = -Infinity;
+  /** Why kinds are out of the question, or are no more. */
+  readonly #unusable = new Map<PresentationKind, string>();
+
+  constructor(events: PresenterEvents, nowMs: () => number) {
+    this.#events = events;
+    this.#nowMs = nowMs;
+  }
+
+  get figures(): PresentationFigures {
+    return { kind: this.#kind, reason: this.#reason, losses: this.#losses };
+  }
+
+  async start(canvas: OffscreenCanvas, wanted: PresentationKind | undefined): Promise<void> {
+    this.#wanted = wanted;
+    await this.#choose();
+    await this.#make(canvas);
+  }
+
+  /** A person's choice; undefined leaves it to the machine. */
+  async want(wanted: PresentationKind | undefined): Promise<void> {
+    const before = this.#kind;
+    this.#wanted = wanted;
+    this.#unusable.clear();
+    this.#lossesMs = [];
+    await this.#choose();
+    if (this.#kind === before && this.#surface) this.#events.onFigures(this.figures);
+    else this.#replace();
+  }
+
+  giveCanvas(canvas: OffscreenCanvas): void {
+    void this.#make(canvas);
+  }
+
+  /** The surface cannot do what is needed: another kind, for this reason. */
+  fail(why: string): void {
+    this.#unusable.set(this.#kind, `${names[this.#kind]}: ${why}`);
+    if (this.#wanted === this.#kind) this.#wanted = undefined;
+    this.#next();
+    this.#replace();
+  }
+
+  /** Asks the machine, from the most wanted on. */
+  async #choose(): Promise<void> {
+    if (this.#wanted) {
+      [this.#kind, this.#reason] = [this.#wanted, 'chosen by you'];
+      return;
+    }
+    const webGpu = await whyNoWebGpu();
+    if (webGpu !== undefined) this.#unusable.set('webgpu', webGpu);
+    const webGl2 = webGpu === undefined ? undefined : whyNoWebGl2();
+    if (webGl2 !== undefined) this.#unusable.set('webgl2', webGl2);
+    this.#next();
+  }
+
+  #next(): void {
+    this.#kind = presentationKinds.find(kind => !this.#unusable.has(kind)) ?? 'canvas2d';
+    this.#reason = this.#unusable.size === 0 ? 'this machine has a graphics processor' : [...this.#unusable.values()].join('; ');
+  }
+
+  async #make(canvas: OffscreenCanvas): Promise<void> {
+    const attempt = ++this.#attempt;
+    this.#madeMs = this.#nowMs();
+    let made: Surface | string;
+    try {
+      made = await makers[this.#kind](canvas, why => {
+        if (attempt === this.#attempt) this.#lost(why);
+      });
+    } catch (error) {
+      // Drivers fail in more ways than interfaces tell of.
+      made = String(error);
+    }
+    if (attempt !== this.#attempt) {
+      if (typeof made !== 'string') made.dispose();
+      return;
+    }
+    if (typeof made === 'string') {
+      // Nothing is left when even this one is refused; the reason says so.
+      if (this.#kind === 'canvas2d') {
+        this.#reason = made;
+        this.#events.onFigures(this.figures);
+      } else {
+        this.fail(made);
+      }
+      return;
+    }
+    this.#surface = made;
+    this.#events.onFigures(this.figures);
+    this.#events.onSurface(made);
+  }
+
+  #lost(why: string): void {
+    this.#losses++;
+    const now = this.#nowMs();
+    this.#lossesMs = this.#lossesMs.filter(atMs => atMs > now - lossesWithinMs);
+    this.#lossesMs.push(now);
+    if (this.#kind !== 'canvas2d' && this.#wanted === undefined && this.#lossesMs.length >= lossesMax) {
+      this.fail(`lost ${this.#lossesMs.length} times in ${lossesWithinMs / 1_000} s, at last because ${why}`);
+    } else {
+      this.#replace();
+    }
+  }
+
+  #replace(): void {
+    // What is still being made is not wanted any more.
+    const attempt = ++this.#attempt;
+    this.#surface?.dispose();
+    this.#surface = undefined;
+    this.#events.onSurface(undefined);
+    const waitMs = this.#madeMs + againAfterMs - this.#nowMs();
+    if (waitMs <= 0) this.#events.askForCanvas();
+    else setTimeout(() => { if (attempt === this.#attempt) this.#events.askForCanvas(); }, waitMs);
+  }
+}
