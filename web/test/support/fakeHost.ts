@@ -165,6 +165,13 @@ export class FakeHost {
     return tiles;
   }
 
+  /** Any messages as one frame. */
+  sendAsFrame(messages: readonly HostMessage[], originNs = now()): number {
+    const sequence = ++this.sequence;
+    messages.forEach((message, index) => this.send(message, { sequence, originNs, flags: index < messages.length - 1 ? 1 : 0 }));
+    return sequence;
+  }
+
   sendEverything(): number {
     return this.sendFrame(this.tilesOf(0, 0, this.width, this.height));
   }

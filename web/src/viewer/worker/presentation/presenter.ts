@@ -70,6 +70,7 @@ export class Presenter {
     else this.#replace();
   }
 
+  /** The answer to `askForCanvas`. */
   giveCanvas(canvas: OffscreenCanvas): void {
     void this.#make(canvas);
   }
@@ -77,9 +78,12 @@ export class Presenter {
   /** The surface cannot do what is needed: another kind, for this reason. */
   fail(why: string): void {
     this.#unusable.set(this.#kind, `${names[this.#kind]}: ${why}`);
-    if (this.#wanted === this.#kind) this.#wanted = undefined;
-    this.#next();
-    this.#replace();
+    this.#wanted = undefined;
+    this.#takeAway();
+    const attempt = this.#attempt;
+    void this.#choose().then(() => {
+      if (attempt === this.#attempt) this.#askForCanvas();
+    });
   }
 
   /** Asks the machine, from the most wanted on. */
@@ -88,14 +92,10 @@ export class Presenter {
       [this.#kind, this.#reason] = [this.#wanted, 'chosen by you'];
       return;
     }
-    const webGpu = await whyNoWebGpu();
+    const webGpu = this.#unusable.get('webgpu') ?? await whyNoWebGpu();
     if (webGpu !== undefined) this.#unusable.set('webgpu', webGpu);
-    const webGl2 = webGpu === undefined ? undefined : whyNoWebGl2();
+    const webGl2 = webGpu === undefined ? undefined : this.#unusable.get('webgl2') ?? whyNoWebGl2();
     if (webGl2 !== undefined) this.#unusable.set('webgl2', webGl2);
-    this.#next();
-  }
-
-  #next(): void {
     this.#kind = presentationKinds.find(kind => !this.#unusable.has(kind)) ?? 'canvas2d';
     this.#reason = this.#unusable.size === 0 ? 'this machine has a graphics processor' : [...this.#unusable.values()].join('; ');
   }
@@ -144,11 +144,20 @@ export class Presenter {
   }
 
   #replace(): void {
+    this.#takeAway();
+    this.#askForCanvas();
+  }
+
+  #takeAway(): void {
     // What is still being made is not wanted any more.
-    const attempt = ++this.#attempt;
+    this.#attempt++;
     this.#surface?.dispose();
     this.#surface = undefined;
     this.#events.onSurface(undefined);
+  }
+
+  #askForCanvas(): void {
+    const attempt = this.#attempt;
     const waitMs = this.#madeMs + againAfterMs - this.#nowMs();
     if (waitMs <= 0) this.#events.askForCanvas();
     else setTimeout(() => { if (attempt === this.#attempt) this.#events.askForCanvas(); }, waitMs);
