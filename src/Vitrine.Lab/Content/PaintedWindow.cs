@@ -56,6 +56,9 @@ internal sealed class PaintedWindow : IDisposable
     /// <summary>Where it is on the screen.</summary>
     public DeviceRectangle Place { get; private set; }
 
+    /// <summary>The graphics context that it is drawn with.</summary>
+    public uint Context => _context;
+
     private uint Target => _pixmap != 0 ? _pixmap : Id;
 
     /// <summary>The first of the fonts that the server has; 0 when it has none.</summary>

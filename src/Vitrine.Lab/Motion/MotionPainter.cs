@@ -1,0 +1,83 @@
+using Vitrine.Capture.X11;
+using Vitrine.Frames;
+
+namespace Vitrine.Lab.Motion;
+
+/// <summary>Plays a load at its rate on a thread of its own, by turns: frames go on from where they stood.</summary>
+/// <remarks>Not thread-safe to start and stop. Load and connection are borrowed; nobody else uses them while it plays.</remarks>
+internal sealed class MotionPainter(X11Connection connection, MotionLoad load, TimeProvider time) : IDisposable
+{
+    private readonly ManualResetEventSlim _stop = new();
+    private Thread? _thread;
+    private long _frame;
+    private long _lastDrawNs;
+    private volatile bool _isGone;
+
+    /// <summary>When each frame was drawn.</summary>
+    public FrameTimes Times { get; } = new();
+
+    /// <summary>Begins, or goes on.</summary>
+    public void Start()
+    {
+        if (load.ChangesPerSecond > 0)
+        {
+            _stop.Reset();
+            _thread = new Thread(Run) { IsBackground = true, Name = "motion painter", Priority = ThreadPriority.AboveNormal };
+            _thread.Start();
+        }
+    }
+
+    /// <summary>Ends when the frame under way is drawn.</summary>
+    /// <returns>Monotonic nanoseconds just before the last draw call; 0 when there was none.</returns>
+    /// <exception cref="LaboratoryException">The display is gone.</exception>
+    public long Stop()
+    {
+        _stop.Set();
+        _thread?.Join();
+        _thread = null;
+        return _isGone ? throw new LaboratoryException("The display is gone.") : _lastDrawNs;
+    }
+
+    public void Dispose()
+    {
+        _stop.Set();
+        _thread?.Join();
+        _stop.Dispose();
+    }
+
+    private void Run()
+    {
+        double periodNs = 1e9 / load.ChangesPerSecond;
+        long begunNs = time.GetMonotonicNanoseconds();
+        for (long step = 1; ; step++)
+        {
+            _lastDrawNs = time.GetMonotonicNanoseconds();
+            Times.BeforeDraw(++_frame, _lastDrawNs);
+            load.Paint(_frame);
+            if (!connection.Synchronize())
+            {
+                _isGone = true;
+                return;
+            }
+
+            while (connection.TryReadEvent(out X11Event unread))
+            {
+                unread.Dispose(); // none was asked for
+            }
+
+            // Each frame is due at its own time from the start; one that is late by more than a period moves all that follow, so that
+            // a machine that stood still for a while does not see the frames of that while at once.
+            long nowNs = time.GetMonotonicNanoseconds(), dueNs = begunNs + (long)(step * periodNs);
+            if (nowNs > dueNs + periodNs)
+            {
+                begunNs += nowNs - dueNs;
+                dueNs = nowNs;
+            }
+
+            if (_stop.Wait(TimeSpan.FromMilliseconds(Math.Max(0, Math.Round((dueNs - nowNs) / 1e6)))))
+            {
+                return;
+            }
+        }
+    }
+}
