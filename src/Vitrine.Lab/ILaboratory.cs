@@ -10,7 +10,11 @@ namespace Vitrine.Lab;
 /// <param name="Duration">How long the full run takes.</param>
 /// <param name="QuickDuration">How long it takes with <c>--quick</c>.</param>
 public sealed record LaboratoryDescription(
-    string Name, string Summary, IReadOnlyList<string> Needs, IReadOnlyList<string> Peers, TimeSpan Duration, TimeSpan QuickDuration);
+    string Name, string Summary, IReadOnlyList<string> Needs, IReadOnlyList<string> Peers, TimeSpan Duration, TimeSpan QuickDuration)
+{
+    /// <summary>Parts that can be run alone; none when it runs as a whole.</summary>
+    public IReadOnlyList<string> Parts { get; init; } = [];
+}
 
 /// <summary>How far a run is.</summary>
 /// <param name="Doing">What is being done, for people.</param>

@@ -9,6 +9,12 @@ public sealed record LabOptions
     /// <summary>How long the painting part of <c>soak</c> lasts.</summary>
     public TimeSpan SoakDuration { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>How long the <c>soak</c> of <c>motion</c> lasts.</summary>
+    public TimeSpan MotionSoakDuration { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Parts of the laboratory to run, of those that it names; none: its usual ones.</summary>
+    public IReadOnlyCollection<string> Only { get; init; } = [];
+
     /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>
     public SoakCounts SoakCounts { get; init; } = new(Frames: 100_000, Joins: 1_000, Resizes: 100);
 

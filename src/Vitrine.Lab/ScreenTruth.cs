@@ -18,6 +18,21 @@ internal sealed class ScreenTruth(PrivateDisplay display, TimeProvider time) : I
         return Browser.CanvasProbe.Hash(frame.Pixels, frame.Format);
     }
 
+    /// <summary>A copy of the screen: B, G, R, X, packed.</summary>
+    public byte[] Copy()
+    {
+        using FrameLease frame = Read();
+        FrameFormat format = frame.Format;
+        int rowBytes = format.Size.Width * FrameFormat.BytesPerPixel;
+        byte[] copy = new byte[rowBytes * format.Size.Height];
+        for (int y = 0; y < format.Size.Height; y++)
+        {
+            frame.Pixels.Slice(y * format.StrideBytes, rowBytes).CopyTo(copy.AsSpan(y * rowBytes));
+        }
+
+        return copy;
+    }
+
     /// <summary>Counts the pixels that differ from <paramref name="picture"/> (B, G, R, X, packed, the same size); X does not count.</summary>
     /// <returns>All of them when the size differs.</returns>
     public long CountDifferences(ReadOnlySpan<byte> picture)

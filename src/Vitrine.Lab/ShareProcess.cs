@@ -57,6 +57,13 @@ internal sealed class ShareProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether <c>share</c> of this program knows a flag.</summary>
+    public static async Task<bool> HasFlagAsync(LabOptions options, string flag, CancellationToken cancellationToken)
+    {
+        (_, string help, _) = await ChildProcess.RunAsync(options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), "share", "--help"], null, cancellationToken);
+        return help.Contains(flag, StringComparison.Ordinal);
+    }
+
     /// <summary>Ends it as a crash would.</summary>
     public void Kill() => _child.Kill();
 

@@ -18,19 +18,20 @@ internal sealed class LabVerb : Verb
     private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
-    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5)" };
+    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), or the soak of motion plays (default: 30)" };
+    private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
         : base(
             "lab",
-            "Measures on this machine, beside its peers: capture, latency, soak. Without a name, lists what there is.",
+            "Measures on this machine, beside its peers: capture, latency, motion, soak. Without a name, lists what there is.",
             ("vitrine lab", "what there is, what each needs and how long it takes"),
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
             ("vitrine lab latency --quick", "a first look"))
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _minutes])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes])
         {
             Options.Add(option);
         }
@@ -57,6 +58,13 @@ internal sealed class LabVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"{minutes} is no time to paint.", "--minutes takes a number up to 10080, a week.");
         }
 
+        string[] only = parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+        if (only.FirstOrDefault(part => !laboratory.Description.Parts.Contains(part)) is { } unknown)
+        {
+            string parts = laboratory.Description.Parts.Count == 0 ? "It runs as a whole." : $"It has {string.Join(", ", laboratory.Description.Parts)}.";
+            return _terminal.Fail(ExitCode.Usage, $"The laboratory {name} has no part «{unknown}».", parts);
+        }
+
         RunDocument? earlier = null;
         if (parsed.GetValue(_compare) is { } compare)
         {
@@ -75,8 +83,10 @@ internal sealed class LabVerb : Verb
         try
         {
             using ProgressLine progress = new(_terminal);
-            LabOptions options = new() { Quick = parsed.GetValue(_quick) };
-            options = parsed.GetValue(_minutes) is { } paints ? options with { SoakDuration = TimeSpan.FromMinutes(paints) } : options;
+            LabOptions options = new() { Quick = parsed.GetValue(_quick), Only = only };
+            options = parsed.GetValue(_minutes) is { } paints
+                ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints) }
+                : options;
             document = await laboratory.RunAsync(options, progress, stop.Token).ConfigureAwait(false);
         }
         catch (MissingRequirementException missing)
@@ -119,6 +129,11 @@ internal sealed class LabVerb : Verb
         {
             _terminal.Output.WriteLine($"{_terminal.Strong(lab.Name)}  {lab.Summary}");
             _terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    takes {lab.Duration.TotalMinutes:0.#} min, with --quick {lab.QuickDuration.TotalSeconds:0} s"));
+            if (lab.Parts.Count > 0)
+            {
+                _terminal.Output.WriteLine($"    parts for --only: {string.Join(", ", lab.Parts)}");
+            }
+
             _terminal.Output.WriteLine($"    needs {(lab.Needs.Count == 0 ? "nothing" : string.Join(", ", lab.Needs))}; compares with {(lab.Peers.Count == 0 ? "nothing" : string.Join(", ", lab.Peers))} when installed");
         }
     }

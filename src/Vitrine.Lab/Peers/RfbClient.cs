@@ -16,17 +16,19 @@ internal sealed class RfbClient : IDisposable
     private const int EncodingTight = 7;
     private const int EncodingCopyRectangle = 1;
     private const int CompressionLevel1 = -255;
+    private const int QualityLevel0 = -32;
     private const int TextBytesMax = 1 << 20;
     private readonly TcpClient _client = new();
     private readonly TimeProvider _time;
-    private readonly DevicePoint _watched;
+    private readonly DevicePoint[] _watched;
+    private readonly uint[] _seen;
     private readonly TightStream[] _streams = [new(), new(), new(), new()];
     private volatile bool _disposed;
     private byte[] _scratch = new byte[1 << 16];
     private NetworkStream _network = null!;
     private BufferedStream _buffered = null!;
 
-    public RfbClient(TimeProvider time, DevicePoint watched) => (_time, _watched) = (time, watched);
+    public RfbClient(TimeProvider time, params DevicePoint[] watched) => (_time, _watched, _seen) = (time, watched, new uint[watched.Length]);
 
     public DeviceSize Size { get; private set; }
 
@@ -35,6 +37,13 @@ internal sealed class RfbClient : IDisposable
 
     /// <summary>Framebuffer updates received.</summary>
     public long Updates { get; private set; }
+
+    /// <summary>Quality at which pictures may come as JPEG, 0 to 9; null (the default): none may. JPEG is counted, not decoded.</summary>
+    public int? JpegQuality { get; init; }
+
+    /// <summary>Called by <see cref="Run"/> after an update that brought a watched pixel: all of them as 0xRRGGBB, in their order, and
+    /// the moment at which the update was decoded.</summary>
+    public Action<uint[], long>? UpdateDecoded { get; set; }
 
     public void Connect(int port)
     {
@@ -69,12 +78,15 @@ internal sealed class RfbClient : IDisposable
         // 32 bits a pixel, depth 24, little-endian true colour, 8 bits a channel, blue first: the display's own form.
         _network.Write([0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0]);
         // Tight at level 1, then CopyRect, then raw: what TigerVNC's own viewer asks for on a fast network.
-        Span<byte> encodings = stackalloc byte[4 + (4 * 4)];
+        // With JPEG, its quality is one encoding more.
+        int count = JpegQuality is null ? 4 : 5;
+        Span<byte> encodings = stackalloc byte[4 + (5 * 4)];
+        encodings = encodings[..(4 + (count * 4))];
         encodings.Clear();
         encodings[0] = 2;
-        BinaryPrimitives.WriteUInt16BigEndian(encodings[2..], 4);
+        BinaryPrimitives.WriteUInt16BigEndian(encodings[2..], (ushort)count);
         int at = 4;
-        foreach (int encoding in (ReadOnlySpan<int>)[EncodingTight, EncodingCopyRectangle, 0, CompressionLevel1])
+        foreach (int encoding in ((ReadOnlySpan<int>)[EncodingTight, EncodingCopyRectangle, 0, CompressionLevel1, QualityLevel0 + (JpegQuality ?? 0)])[..count])
         {
             BinaryPrimitives.WriteInt32BigEndian(encodings[at..], encoding);
             at += 4;
@@ -85,8 +97,8 @@ internal sealed class RfbClient : IDisposable
     }
 
     /// <summary>Reads until disposed or until the server leaves.</summary>
-    /// <param name="onPixel">The watched pixel as 0xRRGGBB and the moment at which it was decoded, whenever its rectangle came.</param>
-    public void Run(Action<uint, long> onPixel)
+    /// <param name="onPixel">The first watched pixel as 0xRRGGBB and the moment at which it was decoded, whenever its rectangle came.</param>
+    public void Run(Action<uint, long>? onPixel = null)
     {
         try
         {
@@ -135,8 +147,9 @@ internal sealed class RfbClient : IDisposable
         _client.Dispose();
     }
 
-    private void Update(Action<uint, long> onPixel)
+    private void Update(Action<uint, long>? onPixel)
     {
+        bool hasSeen = false;
         Need(1);
         int rectangles = BinaryPrimitives.ReadUInt16BigEndian(Need(2));
         Ask(incremental: true);
@@ -152,35 +165,51 @@ internal sealed class RfbClient : IDisposable
                 throw new IOException("The VNC server sent a rectangle outside its screen.");
             }
 
-            uint? pixel = encoding switch
+            switch (encoding)
             {
-                0 => Raw(area),
-                EncodingCopyRectangle => Copy(),
-                EncodingTight => Tight(area),
-                _ => throw new IOException($"The VNC server sent encoding {encoding}."),
-            };
-            if (pixel is uint seen && area.Contains(_watched))
+                case 0:
+                    Raw(area);
+                    break;
+                case EncodingCopyRectangle:
+                    Need(4); // where from; what is watched is never copied
+                    break;
+                case EncodingTight:
+                    Tight(area);
+                    break;
+                default:
+                    throw new IOException($"The VNC server sent encoding {encoding}.");
+            }
+
+            if (encoding != EncodingCopyRectangle && _watched.Length > 0)
             {
-                onPixel(seen, _time.GetMonotonicNanoseconds());
+                hasSeen |= Array.Exists(_watched, area.Contains);
+                if (onPixel is not null && area.Contains(_watched[0]))
+                {
+                    onPixel(_seen[0], _time.GetMonotonicNanoseconds());
+                }
             }
         }
 
         Updates++;
+        if (hasSeen)
+        {
+            UpdateDecoded?.Invoke(_seen, _time.GetMonotonicNanoseconds());
+        }
     }
 
-    private uint? Copy()
-    {
-        Need(4); // where from; the watched square is never copied
-        return null;
-    }
-
-    private uint? Raw(DeviceRectangle area)
+    private void Raw(DeviceRectangle area)
     {
         ReadOnlySpan<byte> pixels = Need(area.Width * area.Height * 4);
-        return area.Contains(_watched) ? BinaryPrimitives.ReadUInt32LittleEndian(pixels[(Offset(area) * 4)..]) & 0xFFFFFF : null;
+        for (int i = 0; i < _watched.Length; i++)
+        {
+            if (area.Contains(_watched[i]))
+            {
+                _seen[i] = BinaryPrimitives.ReadUInt32LittleEndian(pixels[(Offset(area, _watched[i]) * 4)..]) & 0xFFFFFF;
+            }
+        }
     }
 
-    private uint? Tight(DeviceRectangle area)
+    private void Tight(DeviceRectangle area)
     {
         int control = Need(1)[0];
         for (int i = 0; i < 4; i++)
@@ -194,7 +223,20 @@ internal sealed class RfbClient : IDisposable
         control >>= 4;
         if (control == 8)
         {
-            return Rgb(Need(3));
+            uint colour = Rgb(Need(3));
+            for (int i = 0; i < _watched.Length; i++)
+            {
+                _seen[i] = area.Contains(_watched[i]) ? colour : _seen[i];
+            }
+
+            return;
+        }
+
+        if (control == 9 && JpegQuality is not null)
+        {
+            // At most three bytes of length: 4 MB.
+            Need(CompactLength());
+            return;
         }
 
         if (control > 7)
@@ -229,24 +271,29 @@ internal sealed class RfbClient : IDisposable
             data = _streams[control & 3].Decode(Need(compressed), size);
         }
 
-        if (!area.Contains(_watched))
+        for (int i = 0; i < _watched.Length; i++)
         {
-            return null;
-        }
+            if (!area.Contains(_watched[i]))
+            {
+                continue;
+            }
 
-        int x = _watched.X - area.X, y = _watched.Y - area.Y;
-        if (filter == 1)
-        {
-            int index = colours == 2 ? (data[(y * rowBytes) + (x / 8)] >> (7 - (x % 8))) & 1 : data[(y * rowBytes) + x];
-            return Rgb(palette.AsSpan(index * 3));
+            int x = _watched[i].X - area.X, y = _watched[i].Y - area.Y;
+            if (filter == 1)
+            {
+                int index = colours == 2 ? (data[(y * rowBytes) + (x / 8)] >> (7 - (x % 8))) & 1 : data[(y * rowBytes) + x];
+                _seen[i] = Rgb(palette.AsSpan(index * 3));
+            }
+            else if (filter == 0)
+            {
+                _seen[i] = Rgb(data[(Offset(area, _watched[i]) * 3)..]);
+            } // the gradient filter is for photographs, and x0vncserver does not use it
         }
-
-        return filter == 0 ? Rgb(data[(Offset(area) * 3)..]) : null; // the gradient filter is for photographs
     }
 
     private static uint Rgb(ReadOnlySpan<byte> bytes) => ((uint)bytes[0] << 16) | ((uint)bytes[1] << 8) | bytes[2];
 
-    private int Offset(DeviceRectangle area) => ((_watched.Y - area.Y) * area.Width) + (_watched.X - area.X);
+    private static int Offset(DeviceRectangle area, DevicePoint point) => ((point.Y - area.Y) * area.Width) + (point.X - area.X);
 
     private int CompactLength()
     {

@@ -14,6 +14,7 @@ public static class LabAnswer
         {
             "capture" => Capture(document),
             "latency" => Latency(document),
+            "motion" => Motion(document),
             "soak" => Soak(document),
             _ => string.Empty,
         };
@@ -73,6 +74,28 @@ public static class LabAnswer
         if (P50(document, "x0vncserver/64x64") is double vnc)
         {
             parts.Add($"x0vncserver takes {Number(vnc)} ms");
+        }
+
+        return Sentence(parts);
+    }
+
+    private static string Motion(RunDocument document)
+    {
+        const string Window = "motion-video/800x600@30", Whole = "motion-video/1920x1080@30";
+        var parts = new List<string>();
+        if (Ratio(document, $"{Window} cpuCores vs ffmpeg-x264") is double cost)
+        {
+            parts.Add($"a film of 800x600 costs {Number(cost)}x what it costs ffmpeg");
+        }
+
+        if (document.FindCase(Whole)?.Metrics is { } whole && whole.ContainsKey("painted"))
+        {
+            parts.Add($"of a film on the whole screen {Number(whole["shown"])} of {Number(whole["painted"])} frames are shown, at {Number(whole["megabitsPerSecond"])} Mbit/s");
+        }
+
+        if (P50(document, Whole) is double decoded)
+        {
+            parts.Add($"decoded {Number(decoded)} ms after they were drawn (median)");
         }
 
         return Sentence(parts);
