@@ -173,7 +173,7 @@ internal sealed class AvLibraries
         }
 
         isRight = isRight && packet is { Pts: long.MinValue, Size: 0, Flags: 0 } && packet.Data is null
-            && LibAvCodec.av_new_packet(packet.Pointer, PacketBytes) == 0 && packet.Size == PacketBytes && packet.Data is not null;
+            && LibAvCodec.av_new_packet(packet.Pointer, PacketBytes) == 0 && packet.Size == PacketBytes && (nuint)packet.Data > 0xFFFF;
         if (!isRight)
         {
             reason = $"{versionText} keeps its fields elsewhere than this version should: it is not used";

@@ -6,6 +6,7 @@ using System.Text.Json.Serialization;
 using Spectre.Console;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Sharing;
+using Vitrine.Codecs.H264;
 using Vitrine.Frames;
 
 namespace Vitrine.Cli.Verbs;
@@ -65,6 +66,11 @@ internal sealed partial class DoctorVerb : Verb
         }
 
         foreach (Check check in ExamineDisplay())
+        {
+            yield return check;
+        }
+
+        foreach (Check check in ExamineVideo())
         {
             yield return check;
         }
@@ -149,6 +155,24 @@ internal sealed partial class DoctorVerb : Verb
         {
             connection?.Dispose();
             own?.Dispose();
+        }
+    }
+
+    private static IEnumerable<Check> ExamineVideo()
+    {
+        H264Report video = H264Support.Probe();
+        yield return new(
+            "libavcodec", video.Library is null ? CheckState.Lesser : CheckState.Works, video.LibraryReason,
+            video.Library is null ? $"apt-get install {H264Support.Packages}" : "");
+        yield return video.Chosen is { } chosen
+            ? new("video encoder", CheckState.Works, $"{chosen.Name}: {chosen.Reason}", "")
+            : new("video encoder", CheckState.Lesser, "none works: what moves is sent as tiles", $"apt-get install {H264Support.Packages}");
+        foreach (H264EncoderProbe encoder in video.Encoders)
+        {
+            if (encoder != video.Chosen)
+            {
+                yield return new($"encoder {encoder.Name}", encoder.Works ? CheckState.Works : CheckState.Lesser, encoder.Reason, "");
+            }
         }
     }
 

@@ -10,7 +10,7 @@ public enum DecodeStatus
     /// <summary>There is a picture.</summary>
     Decoded,
 
-    /// <summary>It was taken and no picture came of it yet.</summary>
+    /// <summary>It was taken, and held no picture: parameters only.</summary>
     NeedsMore,
 
     /// <summary>It cannot be decoded, or refers to something that was not there. The decoder waits for a key frame: until one comes,
@@ -30,9 +30,9 @@ public sealed unsafe class H264Decoder : IDisposable
     /// <summary>Most luma pixels of a picture (8192x8192; 16384x4096).</summary>
     public const int PixelsMax = 67_108_864;
 
-    private readonly AvCodecContext _context;
     private readonly AvPacket _packet;
     private readonly AvFrame _frame;
+    private AvCodecContext _context;
     private bool _needsKeyFrame = true;
     private bool _isDisposed;
 
@@ -41,57 +41,10 @@ public sealed unsafe class H264Decoder : IDisposable
     /// <summary>Opens a decoder.</summary>
     /// <param name="reason">Which it is; or why there is none.</param>
     /// <returns>Null when there is none.</returns>
-    public static H264Decoder? TryCreate(out string reason)
-    {
-        if (AvLibraries.Load(out reason) is not { } libraries)
-        {
-            return null;
-        }
-
-        nint codec = LibAvCodec.avcodec_find_decoder_by_name("h264");
-        if (codec == 0)
-        {
-            reason = $"{libraries.VersionText} was built without a decoder for H.264";
-            return null;
-        }
-
-        AvCodecContext? context = null;
-        AvPacket? packet = null;
-        AvFrame? frame = null;
-        try
-        {
-            context = new(codec);
-            int status = 0;
-            foreach ((string option, string value) in s_settings)
-            {
-                status = LibAvUtil.av_opt_set(context.Pointer, option, value, LibAvUtil.SearchChildren);
-                if (status < 0)
-                {
-                    reason = $"{libraries.VersionText} does not take {option}={value}: {LibAvUtil.Describe(status)}";
-                    return null;
-                }
-            }
-
-            status = LibAvCodec.avcodec_open2(context.Pointer, codec, 0);
-            if (status < 0)
-            {
-                reason = $"{libraries.VersionText} cannot open its decoder: {LibAvUtil.Describe(status)}";
-                return null;
-            }
-
-            packet = new(libraries.Layout);
-            frame = new(libraries.Layout);
-            H264Decoder decoder = new(context, packet, frame);
-            (context, packet, frame) = (null, null, null);
-            return decoder;
-        }
-        finally
-        {
-            frame?.Dispose();
-            packet?.Dispose();
-            context?.Dispose();
-        }
-    }
+    public static H264Decoder? TryCreate(out string reason) =>
+        AvLibraries.Load(out reason) is { } libraries && TryOpen(libraries, out reason) is { } context
+            ? new(context, new(libraries.Layout), new(libraries.Layout))
+            : null;
 
     /// <summary>Decodes one access unit.</summary>
     /// <param name="accessUnit">Annex B; whatever came over the network. Borrowed for the call.</param>
@@ -138,8 +91,10 @@ public sealed unsafe class H264Decoder : IDisposable
                     new(_frame.Data(1), Bytes(chromaStride, (width + 1) / 2, (height + 1) / 2)),
                     new(_frame.Data(2), Bytes(chromaStride, (width + 1) / 2, (height + 1) / 2)), chromaStride);
                 return DecodeStatus.Decoded;
-            case LibAvUtil.TryAgain:
+            case LibAvUtil.TryAgain when !AnnexB.HasPicture(accessUnit):
                 return DecodeStatus.NeedsMore;
+            case LibAvUtil.TryAgain:
+                return Reopen();
             case LibAvUtil.NoMemory:
                 return DecodeStatus.Failed;
             default:
@@ -171,6 +126,52 @@ public sealed unsafe class H264Decoder : IDisposable
         _needsKeyFrame = true;
         LibAvCodec.avcodec_flush_buffers(_context.Pointer);
         return status;
+    }
+
+    // A picture went in and none came out: a parameter set had it wait for others, which ours never do, and it would from now on.
+    private DecodeStatus Reopen()
+    {
+        _needsKeyFrame = true;
+        if (AvLibraries.Load(out _) is not { } libraries || TryOpen(libraries, out _) is not { } context)
+        {
+            return DecodeStatus.Failed;
+        }
+
+        _context.Dispose();
+        _context = context;
+        return DecodeStatus.Corrupt;
+    }
+
+    private static AvCodecContext? TryOpen(AvLibraries libraries, out string reason)
+    {
+        nint codec = LibAvCodec.avcodec_find_decoder_by_name("h264");
+        if (codec == 0)
+        {
+            reason = $"{libraries.VersionText} was built without a decoder for H.264";
+            return null;
+        }
+
+        AvCodecContext context = new(codec);
+        int status = 0;
+        foreach ((string option, string value) in s_settings)
+        {
+            status = LibAvUtil.av_opt_set(context.Pointer, option, value, LibAvUtil.SearchChildren);
+            if (status < 0)
+            {
+                break;
+            }
+        }
+
+        status = status < 0 ? status : LibAvCodec.avcodec_open2(context.Pointer, codec, 0);
+        if (status < 0)
+        {
+            context.Dispose();
+            reason = $"{libraries.VersionText} cannot open its decoder for H.264: {LibAvUtil.Describe(status)}";
+            return null;
+        }
+
+        reason = $"{libraries.VersionText}, software";
+        return context;
     }
 
     // What is damaged is an error where that is noticed at once; what was made good afterwards is told by DecodeErrors. (With «ec» off, two

@@ -26,6 +26,9 @@ public static class H264Support
     /// opens.</summary>
     public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc"];
 
+    /// <summary>Debian packages that bring what is preferred.</summary>
+    public static string Packages => LibAvCodec.Package;
+
     /// <summary>Opens everything and codes with it. Takes some tens of milliseconds; nothing stays open.</summary>
     public static H264Report Probe()
     {
