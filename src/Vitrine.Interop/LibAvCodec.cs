@@ -10,8 +10,8 @@ internal static unsafe partial class LibAvCodec
     /// <summary>No file of this name: <see cref="AvLibraries"/> resolves it.</summary>
     public const string Library = "avcodec";
 
-    /// <summary>Packages that bring it, one a Debian release.</summary>
-    public const string Package = "libavcodec59 (Debian 12) or libavcodec61 (Debian 13)";
+    /// <summary>Packages that bring it: Debian 13, Debian 12.</summary>
+    public const string Package = "libavcodec61 or libavcodec59";
 
     /// <summary>Flag of a packet: decoding can begin here.</summary>
     public const int PacketFlagKey = 1;

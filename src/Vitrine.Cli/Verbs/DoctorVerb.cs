@@ -163,10 +163,10 @@ internal sealed partial class DoctorVerb : Verb
         H264Report video = H264Support.Probe();
         yield return new(
             "libavcodec", video.Library is null ? CheckState.Lesser : CheckState.Works, video.LibraryReason,
-            video.Library is null ? $"apt-get install {H264Support.Packages}" : "");
+            video.Library is null ? H264Support.InstallCommand : "");
         yield return video.Chosen is { } chosen
             ? new("video encoder", CheckState.Works, $"{chosen.Name}: {chosen.Reason}", "")
-            : new("video encoder", CheckState.Lesser, "none works: what moves is sent as tiles", $"apt-get install {H264Support.Packages}");
+            : new("video encoder", CheckState.Lesser, "none works: what moves is sent as tiles", H264Support.InstallCommand);
         foreach (H264EncoderProbe encoder in video.Encoders)
         {
             if (encoder != video.Chosen)

@@ -26,8 +26,8 @@ public static class H264Support
     /// opens.</summary>
     public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc"];
 
-    /// <summary>Debian packages that bring what is preferred.</summary>
-    public static string Packages => LibAvCodec.Package;
+    /// <summary>What brings the encoder that is preferred, on Debian 13 or 12.</summary>
+    public const string InstallCommand = "apt-get install libavcodec61 || apt-get install libavcodec59";
 
     /// <summary>Opens everything and codes with it. Takes some tens of milliseconds; nothing stays open.</summary>
     public static H264Report Probe()
