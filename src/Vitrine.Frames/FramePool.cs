@@ -8,9 +8,10 @@ public sealed class FramePool : IDisposable
 {
     /// <summary>Pictures of a pool that serves one live stream:
     /// 1 that the source writes and the coder reads in turn,
+    /// 1 that the region coder keeps while there is video, to refine what rests without a new frame,
     /// 1 that a recorder or a still picture holds meanwhile,
-    /// 1 so that the source can go on while both are held.</summary>
-    public const int LiveCapacity = 1 + 1 + 1;
+    /// 1 so that the source can go on while these are held.</summary>
+    public const int LiveCapacity = 1 + 1 + 1 + 1;
 
     private readonly Lock _lock = new();
     private readonly FrameLease[] _slots;

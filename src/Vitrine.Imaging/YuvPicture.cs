@@ -85,6 +85,24 @@ public readonly ref struct YuvPicture
     /// <summary>Bytes from chroma row to chroma row.</summary>
     public int UvStrideBytes { get; }
 
+    /// <summary>A part of the picture, in the same memory.</summary>
+    /// <param name="area">Within the picture; even in x and y unless the layout is <see cref="YuvLayout.I444"/>.</param>
+    /// <exception cref="ArgumentException">It is not.</exception>
+    public YuvPicture Crop(DeviceRectangle area)
+    {
+        int shift = Layout == YuvLayout.I444 ? 0 : 1;
+        if (area.IsEmpty || !DeviceRectangle.Of(Size).Contains(area) || ((area.X | area.Y) & shift) != 0)
+        {
+            throw new ArgumentException($"{area} is no part of {Layout} of {Size}.", nameof(area));
+        }
+
+        int chromaX = Layout == YuvLayout.Nv12 ? area.X : area.X >> shift;
+        int chromaOffset = ((area.Y >> shift) * UvStrideBytes) + chromaX;
+        return new(
+            Layout, area.Size, Y[((area.Y * YStrideBytes) + area.X)..], YStrideBytes,
+            U[chromaOffset..], Layout == YuvLayout.Nv12 ? default : V[chromaOffset..], UvStrideBytes);
+    }
+
     private static bool Holds(Span<byte> plane, int strideBytes, int rowBytes, int rows) =>
         strideBytes >= rowBytes && (rows == 0 || plane.Length >= ((long)strideBytes * (rows - 1)) + rowBytes);
 }

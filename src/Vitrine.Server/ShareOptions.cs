@@ -1,6 +1,8 @@
+using Vitrine.Codecs.Regions;
+
 namespace Vitrine.Server;
 
-/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>.</summary>
+/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>, <c>video</c>, <c>bitrate</c>.</summary>
 public sealed record ShareOptions
 {
     /// <summary>Name of the host, shown to viewers; at most 256 bytes of UTF-8 are sent.</summary>
@@ -9,12 +11,22 @@ public sealed record ShareOptions
     /// <summary>Most frames captured a second, 1..240. The first change after rest is captured at once.</summary>
     public int FramesPerSecondMax { get; init; } = 60;
 
+    /// <summary>Whether what keeps moving becomes video for viewers that decode it.</summary>
+    public bool Video { get; init; } = true;
+
+    /// <summary>Most bits a second of video for one viewer, 500,000..200,000,000; a slower link gets less.</summary>
+    public int VideoBitsPerSecondMax { get; init; } = 20_000_000;
+
+    /// <summary>Told every decision of the region coder, on the session's thread; null: nobody.</summary>
+    public Action<RegionDecision>? Trace { get; init; }
+
     /// <summary>What cannot be used; empty when all is well.</summary>
     /// <param name="sourceOf">Says for a key where its value came from; null: «default».</param>
     public IReadOnlyList<OptionError> Validate(Func<string, string>? sourceOf = null)
     {
         OptionCheck check = new(sourceOf);
         check.Require(FramesPerSecondMax is >= 1 and <= 240, "fps", FramesPerSecondMax, "a number from 1 to 240.");
+        check.Require(VideoBitsPerSecondMax is >= 500_000 and <= 200_000_000, "bitrate", VideoBitsPerSecondMax, "bits a second from 500000 to 200000000.");
         check.Require(!string.IsNullOrWhiteSpace(Name), "name", Name, "a name that is not empty.");
         return check.Errors;
     }

@@ -1,3 +1,4 @@
+using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Server.Metrics;
@@ -38,11 +39,14 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// <summary>How long the source stays open after the last viewer left, in milliseconds: a page that is loaded again finds it open.</summary>
     public const int LingerMs = 5_000;
 
+    private const int SecondQualityBitsPerSecond = 1_000_000;
     private const int RetryMsMin = 250;
     private const int RetryMsMax = 2_000;
 
     private readonly SourceOpener _opener;
     private readonly TimeProvider _time;
+    private readonly ShareOptions _options;
+    private readonly H264EncoderSource? _encoders;
     private readonly long _periodNs;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(false);
@@ -67,12 +71,13 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private long _tickNs;
     private TimeSpan _tickCpu;
 
+    private volatile bool _isVideoWanted;
     private volatile bool _isStopping;
     private long _framesCaptured;
 
     // The thread's own.
     private TileStore? _store;
-    private TileEncoder? _encoder;
+    private RegionCoder? _coder;
     private uint _lastSequence;
     private long _nextCaptureNs;
 
@@ -90,7 +95,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             throw new ArgumentException(error.ToString(), nameof(options));
         }
 
-        (_opener, _time, Name) = (opener, time ?? TimeProvider.System, options.Name);
+        (_opener, _options, _time, Name) = (opener, options, time ?? TimeProvider.System, options.Name);
+        _encoders = options.Video ? new H264EncoderSource() : null;
         _periodNs = 1_000_000_000 / options.FramesPerSecondMax;
         _thread = new(Run) { Name = "vitrine-share", IsBackground = true };
     }
@@ -188,6 +194,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(GoodbyeReason.Closing, "The host stopped sharing.", TimeSpan.FromSeconds(2));
+        _encoders?.Dispose();
         _wake.Dispose();
     }
 
@@ -311,7 +318,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             _wake.WaitOne();
             if (_store is { WantsCoding: true })
             {
-                _encoder!.EncodeStale(); // the last picture is still there for whoever joins
+                _coder!.CodeWanted(); // the last picture is still there for whoever joins
             }
         }
     }
@@ -353,7 +360,11 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         store.Changed += SignalViewers;
         store.CodingWanted += WakeThread;
         _store = store;
-        _encoder = new TileEncoder(store, _time);
+        _coder = new RegionCoder(store, _time, _encoders, _options.Trace) 
+        {
+            FramesPerSecondMax = _options.FramesPerSecondMax,
+            BitsPerSecondMax = (_options.VideoBitsPerSecondMax, SecondQualityBitsPerSecond),
+        };
         _nextCaptureNs = 0;
         lock (_stateLock)
         {
@@ -370,8 +381,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             // Frames are numbered on across generations, so that a late acknowledgement of an old one cannot be taken for a new one.
             _lastSequence = _store.Sequence;
             _store.Dispose(); // what viewers are being sent stays until they have it
-            _encoder?.Dispose();
-            (_store, _encoder) = (null, null);
+            _coder?.Dispose();
+            (_store, _coder) = (null, null);
         }
     }
 
@@ -379,9 +390,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// shared is closed for good.</summary>
     private bool CaptureNext()
     {
+        RegionCoder coder = _coder!;
         if (_store!.WantsCoding)
         {
-            _encoder!.EncodeStale();
+            coder.CodeWanted();
         }
 
         // Waits are whole milliseconds, rounded down: a frame may come up to 1 ms early.
@@ -393,7 +405,12 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             return true; // who woke us is looked at first
         }
 
-        CaptureStatus status = _source!.WaitForFrame(Timeout.InfiniteTimeSpan, out FrameLease? frame);
+        coder.IsVideoWanted = _isVideoWanted;
+        coder.Focus = Cursor.Position;
+        TimeSpan wait = coder.NextDueNs == long.MaxValue
+            ? Timeout.InfiniteTimeSpan
+            : TimeSpan.FromMilliseconds(Math.Ceiling(Math.Clamp((coder.NextDueNs - nowNs) / 1e6, 0, 10_000)));
+        CaptureStatus status = _source!.WaitForFrame(wait, out FrameLease? frame);
         switch (status)
         {
             case CaptureStatus.Frame:
@@ -405,7 +422,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
                 using (frame)
                 {
-                    _encoder!.Encode(frame!);
+                    coder.Code(frame!);
                 }
 
                 Interlocked.Increment(ref _framesCaptured);
@@ -431,6 +448,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                 Publish(TopologyState.Closed, _state!.Store);
                 return false;
             default: // TimedOut, Woken
+                coder.CodeDue();
                 return true;
         }
     }
@@ -477,6 +495,17 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
     }
 
+    /// <summary>A viewer has said what it decodes, or has left.</summary>
+    internal void CountVideoViewers()
+    {
+        bool before = _isVideoWanted;
+        _isVideoWanted = _viewers.Any(viewer => viewer.DecodesVideo);
+        if (before != _isVideoWanted)
+        {
+            WakeThread(); // what is covered may have to be tiles again
+        }
+    }
+
     private void Add(ViewerSession viewer)
     {
         lock (_viewersLock)
@@ -516,6 +545,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         ShareMeter.Viewers.Add(-1);
+        CountVideoViewers();
         WakeThread(); // perhaps nobody looks any more
     }
 

@@ -1,3 +1,4 @@
+using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Transports;
@@ -39,7 +40,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
     private readonly Uri _address;
     private readonly HeadlessViewerOptions _options;
     private readonly TimeProvider _time;
-    private readonly TileDecoder _decoder = new();
+    private readonly PictureDecoder _decoder;
     private readonly Lock _pictureLock = new();
     private readonly Lock _waitersLock = new();
     private readonly List<(Func<HeadlessViewer, bool> Predicate, TaskCompletionSource<bool> Result)> _waiters = [];
@@ -61,7 +62,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
 
     private HeadlessViewer(Uri address, HeadlessViewerOptions options, TimeProvider time)
     {
-        (_address, _options, _time) = (address, options, time);
+        (_address, _options, _time, _decoder) = (address, options, time, new PictureDecoder(time));
         IsAcknowledging = options.Acknowledge;
     }
 
@@ -229,6 +230,39 @@ public sealed class HeadlessViewer : IAsyncDisposable
         }
     }
 
+    /// <summary>Regions of video now.</summary>
+    public IReadOnlyList<ShownRegion> Regions
+    {
+        get
+        {
+            lock (_pictureLock)
+            {
+                return _decoder.Regions;
+            }
+        }
+    }
+
+    /// <summary>What was done with video.</summary>
+    public VideoDecodeCounts VideoCounts
+    {
+        get
+        {
+            lock (_pictureLock)
+            {
+                return _decoder.Counts;
+            }
+        }
+    }
+
+    /// <summary>Whether a pixel shows video; any other is exact.</summary>
+    public bool IsCovered(DevicePoint pixel)
+    {
+        lock (_pictureLock)
+        {
+            return _decoder.IsCovered(pixel);
+        }
+    }
+
     /// <summary>Starts <see cref="Latency"/> anew.</summary>
     public void ResetLatency() => Latency = new();
 
@@ -304,7 +338,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
         (Goodbye, _lastClockNs, _lastShownNs) = (null, 0, _time.GetMonotonicNanoseconds());
         _connection = connection;
         await using CancellationTokenRegistration abort = _stop.Token.Register(connection.Abort); // at once when stopped before
-        await SendAsync(new ViewerHello(0, _options.Name));
+        await SendAsync(new ViewerHello(_options.DecodesVideo ? ViewerCapabilities.H264 : ViewerCapabilities.None, _options.Name));
         for (int i = 0; i < ClockBurst; i++)
         {
             await RequestClockAsync();
@@ -338,6 +372,11 @@ public sealed class HeadlessViewer : IAsyncDisposable
                 if (frame is { } report)
                 {
                     await AcknowledgeAsync(report);
+                }
+
+                while (_decoder.TryTakeKeyFrameRequest(out KeyFrameRequest request))
+                {
+                    await SendAsync(request);
                 }
 
                 if (needsHostClock)
@@ -390,7 +429,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
                 return true;
             case PacketType.Topology:
                 return TryHandleTopology(payload);
-            case PacketType.Tiles or PacketType.Copy:
+            case PacketType.Tiles or PacketType.Copy or PacketType.Regions or PacketType.Video:
                 return TryHandleFrame(header, payload, nowNs, out frame);
             case PacketType.CursorShape:
                 if (CursorShapeMessage.TryRead(payload, out CursorShapeMessage shape) != WireStatus.Ok)

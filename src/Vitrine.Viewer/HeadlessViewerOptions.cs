@@ -6,6 +6,9 @@ public sealed record HeadlessViewerOptions
     /// <summary>Told to the host.</summary>
     public string Name { get; init; } = "Vitrine headless viewer";
 
+    /// <summary>Whether the host is told that H.264 is decoded; without it everything comes as tiles.</summary>
+    public bool DecodesVideo { get; init; } = true;
+
     /// <summary>SHA-256 of the host's certificate; null: the machine's certificate authorities decide.</summary>
     public string? CertificateFingerprint { get; init; }
 

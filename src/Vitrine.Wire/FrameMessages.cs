@@ -33,7 +33,8 @@ public readonly record struct FramePrefix(uint Generation, uint CapturedAfterNs,
     /// <summary>Nanoseconds from <paramref name="originNs"/> to <paramref name="laterNs"/>, as the wire holds them: saturating.</summary>
     public static uint After(long originNs, long laterNs) => (uint)Math.Clamp(laterNs - originNs, 0, uint.MaxValue);
 
-    internal void Write(Span<byte> destination)
+    /// <summary>Writes the prefix.</summary>
+    public void Write(Span<byte> destination)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(destination, Generation);
         BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], CapturedAfterNs);

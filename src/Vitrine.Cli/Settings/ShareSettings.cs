@@ -13,6 +13,9 @@ internal sealed class ShareSettings
     public const int DefaultMaxViewers = 64;
     public const int MaxViewersMax = 1_024;
 
+    public const int DefaultBitrate = 20;
+    public const int BitrateMax = 200;
+
     public string? Display { get; set; }
 
     public string? Monitor { get; set; }
@@ -24,6 +27,14 @@ internal sealed class ShareSettings
     public string? Size { get; set; }
 
     public int Fps { get; set; } = DefaultFps;
+
+    /// <summary>«on» or «off».</summary>
+    public string Video { get; set; } = "on";
+
+    /// <summary>Megabits a second.</summary>
+    public int Bitrate { get; set; } = DefaultBitrate;
+
+    public string? Trace { get; set; }
 
     public string Backend { get; set; } = "auto";
 

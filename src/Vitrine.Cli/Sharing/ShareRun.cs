@@ -52,8 +52,35 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             return terminal.Fail(ExitCode.Usage, invalid.ToString());
         }
 
+        RegionTrace? trace = null;
+        try
+        {
+            trace = settings.Trace is { } tracePath
+                ? new RegionTrace(tracePath, reason => terminal.Error.WriteLine($"vitrine: tracing has ended, sharing goes on: {reason}"))
+                : null;
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            return terminal.Fail(
+                unwritable is UnauthorizedAccessException ? ExitCode.Refused : ExitCode.Failed, $"The trace file {settings.Trace} cannot be written.", unwritable.Message);
+        }
+
+        using (trace)
+        {
+            return await ShareAsync(options, trace).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace)
+    {
         using StopSignal stop = new();
-        await using ShareSession session = new(Open, new ShareOptions { FramesPerSecondMax = settings.Fps });
+        await using ShareSession session = new(Open, new ShareOptions
+        {
+            FramesPerSecondMax = settings.Fps,
+            Video = settings.Video == "on",
+            VideoBitsPerSecondMax = settings.Bitrate * 1_000_000,
+            Trace = trace is null ? null : trace.Write,
+        });
 
         // The web server takes as long to start as the display: both at once.
         Task<VitrineServer> starting = VitrineServer.StartAsync(session, options);

@@ -137,6 +137,9 @@ public sealed class TileDecoder : IDisposable
         return DecodeStatus.Ok;
     }
 
+    /// <summary>A packet of another type was the last one of the frame.</summary>
+    internal void EndFrame() => _isFrameOpen = false;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Wire;
 
@@ -52,6 +53,10 @@ public sealed class TileEncoder : IDisposable
     private const byte Unchanged = 0;
     private const byte Changed = 1;
     private const byte Damaged = 2;
+    private const byte Uncovered = 3;
+
+    // Beside Damaged while damage is marked; gone after it.
+    private const byte CoveredMark = 4;
 
     private readonly TileStore _store;
     private readonly TimeProvider _time;
@@ -69,6 +74,8 @@ public sealed class TileEncoder : IDisposable
     private readonly uint[] _colours = new uint[IndexedLayout.ColoursMax];
     private readonly byte[] _indices = new byte[TileGrid.TilePixels * TileGrid.TilePixels];
     private readonly byte[] _plane = new byte[TileGrid.TilePixels * TileGrid.TilePixels / 2];
+    private readonly int[] _coveredChanged;
+    private int _coveredChangedCount;
     private readonly Lock _totalsLock = new();
     private TileCounts _totals;
     private bool _hasReference;
@@ -84,7 +91,7 @@ public sealed class TileEncoder : IDisposable
         (_store, _time) = (store, time);
         int tiles = store.Columns * store.Rows;
         (_states, _visited) = (new byte[tiles], new byte[tiles]);
-        (_damaged, _copied, _stack, _coded) = (new int[tiles], new int[tiles], new int[tiles], new EncodedTile[tiles]);
+        (_damaged, _copied, _stack, _coded, _coveredChanged) = (new int[tiles], new int[tiles], new int[tiles], new EncodedTile[tiles], new int[tiles]);
         _moves = new(store.Size);
         _reference = new("vitrine-reference", (int)FrameFormat.Packed(store.Size).SizeBytes);
     }
@@ -103,11 +110,28 @@ public sealed class TileEncoder : IDisposable
 
     private PictureView Reference => new(MemoryMarshal.Cast<byte, uint>(_reference.GetSpan()), _store.Size.Width);
 
+    /// <summary>Where changes and costs are noted; null: nowhere.</summary>
+    internal TileHistory? History { get; init; }
+
+    /// <summary>Tiles whose covered pixels were damaged in the last <see cref="Encode(FrameLease, DamageRegion, VideoPlane?, bool, ReadOnlySpan{int})"/>.</summary>
+    internal ReadOnlySpan<int> CoveredChanged => _coveredChanged.AsSpan(0, _coveredChangedCount);
+
     /// <summary>Codes what differs and publishes it.</summary>
     /// <param name="frame">Borrowed. Of the store's size; outside its damage it equals the frame before.</param>
     public EncodeResult Encode(FrameLease frame)
     {
         ArgumentNullException.ThrowIfNull(frame);
+        return Encode(frame, frame.Damage, null, false, default);
+    }
+
+    /// <summary>Codes what differs outside of what video covers, and publishes it.</summary>
+    /// <param name="frame">Borrowed. Of the store's size.</param>
+    /// <param name="damage">Outside of it the frame equals the one before.</param>
+    /// <param name="plane">What video covers.</param>
+    /// <param name="isPlaneChanged">Whether it is to be published with this frame.</param>
+    /// <param name="uncovered">Tiles that video does not cover any more: coded whatever they hold.</param>
+    internal EncodeResult Encode(FrameLease frame, DamageRegion damage, VideoPlane? plane, bool isPlaneChanged, ReadOnlySpan<int> uncovered)
+    {
         FrameFormat format = frame.Format;
         if (format.Size != _store.Size || format.StrideBytes % FrameFormat.BytesPerPixel != 0)
         {
@@ -117,24 +141,35 @@ public sealed class TileEncoder : IDisposable
         PictureView picture = new(MemoryMarshal.Cast<byte, uint>(frame.Pixels), format.StrideBytes / FrameFormat.BytesPerPixel);
         PictureView reference = Reference;
 
-        // 1. Damage to tiles, unchanged ones dropped.
-        int damagedCount = MarkDamaged(frame.Damage), changedCount = 0;
+        // 1. Damage to tiles; covered and unchanged ones dropped.
+        int damagedCount = MarkDamaged(damage, plane), changedCount = 0;
+        foreach (int index in uncovered)
+        {
+            if (_states[index] == Unchanged)
+            {
+                _damaged[damagedCount++] = index;
+            }
+
+            _states[index] = Uncovered;
+        }
+
         for (int i = 0; i < damagedCount; i++)
         {
-            bool isChanged = !_hasReference || !picture.EqualsWithin(reference, Bounds(_damaged[i]));
-            _states[_damaged[i]] = isChanged ? Changed : Unchanged;
+            int index = _damaged[i];
+            bool isChanged = !_hasReference || _states[index] == Uncovered || Differs(picture, reference, index, plane);
+            _states[index] = !isChanged ? Unchanged : _states[index] == Uncovered ? Uncovered : Changed;
             changedCount += isChanged ? 1 : 0;
         }
 
         TileCounts counts = new() { Unchanged = damagedCount - changedCount };
-        if (changedCount == 0)
+        if (changedCount == 0 && !isPlaneChanged)
         {
             AddTotals(counts);
             return new(false, _store.Sequence, counts);
         }
 
-        // 2. Moves.
-        int copyCount = _hasReference && changedCount >= ClusterTilesMin ? FindCopies(picture, reference, damagedCount) : 0;
+        // 2. Moves. Where video was, viewers that joined meanwhile do not have what the reference has.
+        int copyCount = _hasReference && changedCount >= ClusterTilesMin && uncovered.IsEmpty ? FindCopies(picture, reference, damagedCount, plane) : 0;
         bool codesCopied = copyCount > 0 && _store.IsEager;
 
         // 3. What differs still.
@@ -142,7 +177,8 @@ public sealed class TileEncoder : IDisposable
         for (int i = 0; i < damagedCount; i++)
         {
             int index = _damaged[i];
-            if (_states[index] != Changed)
+            byte state = _states[index];
+            if (state == Unchanged)
             {
                 continue;
             }
@@ -151,6 +187,7 @@ public sealed class TileEncoder : IDisposable
             if (copyCount > 0 && IsCopyTarget(index, copyCount) && picture.EqualsWithin(reference, Bounds(index)))
             {
                 counts = counts with { Copied = counts.Copied + 1 };
+                History?.NoteCopied(index);
                 if (codesCopied)
                 {
                     GatherFrom(reference, index);
@@ -165,7 +202,7 @@ public sealed class TileEncoder : IDisposable
             {
                 GatherFrom(picture, index);
                 WriteReference(reference, index);
-                _coded[codedCount++] = Code(index, copyBrings: false, ref counts);
+                _coded[codedCount++] = CodeNoted(index, state == Changed, ref counts);
             }
         }
 
@@ -174,14 +211,18 @@ public sealed class TileEncoder : IDisposable
         counts = counts with { Copies = copyCount };
         AddTotals(counts);
         _store.Publish(
-            _coded.AsSpan(0, codedCount), _copied.AsSpan(0, copiedCount), _copies.AsSpan(0, copyCount), frame.Times, _time.GetMonotonicNanoseconds());
+            _coded.AsSpan(0, codedCount), _copied.AsSpan(0, copiedCount), _copies.AsSpan(0, copyCount), frame.Times, _time.GetMonotonicNanoseconds(),
+            isPlaneChanged ? plane : null);
         Array.Clear(_coded, 0, codedCount);
         return new(true, _store.Sequence, counts);
     }
 
-    /// <summary>Codes the tiles that only copies changed and that viewers now need whole (<see cref="TileStore.WantsCoding"/>).</summary>
+    /// <summary>Codes the tiles that viewers now need whole and that copies, or covered changes, made stale (<see cref="TileStore.WantsCoding"/>).</summary>
     /// <returns>Number of tiles coded.</returns>
-    public int EncodeStale()
+    public int EncodeStale() => EncodeStale(null, null);
+
+    /// <summary>As above; covered tiles are taken from the newest frame.</summary>
+    internal int EncodeStale(FrameLease? newest, VideoPlane? plane)
     {
         int count = _store.TakeWanted(_copied);
         if (count == 0)
@@ -190,10 +231,12 @@ public sealed class TileEncoder : IDisposable
         }
 
         PictureView reference = Reference;
+        PictureView picture = newest is null ? reference
+            : new(MemoryMarshal.Cast<byte, uint>(newest.Pixels), newest.Format.StrideBytes / FrameFormat.BytesPerPixel);
         TileCounts counts = default;
         for (int i = 0; i < count; i++)
         {
-            GatherFrom(reference, _copied[i]);
+            GatherFrom(plane is not null && plane.CoverOf(_copied[i]) != TileCover.None ? picture : reference, _copied[i]);
             _coded[i] = Code(_copied[i], copyBrings: true, ref counts);
         }
 
@@ -208,25 +251,31 @@ public sealed class TileEncoder : IDisposable
 
     private DeviceRectangle Bounds(int index) => TileGrid.Bounds(_store.Size, index % _store.Columns, index / _store.Columns);
 
-    private int MarkDamaged(DamageRegion damage)
+    private int MarkDamaged(DamageRegion damage, VideoPlane? plane)
     {
         int count = 0;
+        _coveredChangedCount = 0;
         DeviceRectangle all = DeviceRectangle.Of(_store.Size);
         if (!_hasReference)
         {
-            Mark(all, ref count);
+            Mark(all, plane, ref count);
             return count;
         }
 
         foreach (DeviceRectangle rectangle in damage.Rectangles)
         {
-            Mark(rectangle.Intersect(all), ref count);
+            Mark(rectangle.Intersect(all), plane, ref count);
+        }
+
+        for (int i = 0; i < _coveredChangedCount; i++)
+        {
+            _states[_coveredChanged[i]] &= unchecked((byte)~CoveredMark);
         }
 
         return count;
     }
 
-    private void Mark(DeviceRectangle rectangle, ref int count)
+    private void Mark(DeviceRectangle rectangle, VideoPlane? plane, ref int count)
     {
         if (rectangle.IsEmpty)
         {
@@ -238,18 +287,42 @@ public sealed class TileEncoder : IDisposable
             for (int column = rectangle.X / TileGrid.TilePixels; column <= (rectangle.Right - 1) / TileGrid.TilePixels; column++)
             {
                 int index = (row * _store.Columns) + column;
-                if (_states[index] == Unchanged)
+                TileCover cover = plane is null ? TileCover.None : plane.CoverOf(index);
+                if (cover != TileCover.None && (_states[index] & CoveredMark) == 0
+                    && (cover == TileCover.Whole || rectangle.Intersect(Bounds(index)).Intersects(plane!.BoundsOf(plane.OwnerOf(index)))))
                 {
-                    _states[index] = Damaged;
+                    _states[index] |= CoveredMark;
+                    _coveredChanged[_coveredChangedCount++] = index;
+                }
+
+                if (cover != TileCover.Whole && (_states[index] & Damaged) == 0)
+                {
+                    _states[index] |= Damaged;
                     _damaged[count++] = index;
                 }
             }
         }
     }
 
+    /// <summary>Whether a tile's pixels differ, those that video covers left out.</summary>
+    private bool Differs(PictureView picture, PictureView reference, int index, VideoPlane? plane)
+    {
+        DeviceRectangle bounds = Bounds(index);
+        if (plane is null || plane.CoverOf(index) == TileCover.None)
+        {
+            return !picture.EqualsWithin(reference, bounds);
+        }
+
+        DeviceRectangle hole = plane.BoundsOf(plane.OwnerOf(index)).Intersect(bounds);
+        return !picture.EqualsWithin(reference, new(bounds.X, bounds.Y, bounds.Width, hole.Y - bounds.Y))
+            || !picture.EqualsWithin(reference, new(bounds.X, hole.Bottom, bounds.Width, bounds.Bottom - hole.Bottom))
+            || !picture.EqualsWithin(reference, new(bounds.X, hole.Y, hole.X - bounds.X, hole.Height))
+            || !picture.EqualsWithin(reference, new(hole.Right, hole.Y, bounds.Right - hole.Right, hole.Height));
+    }
+
     /// <summary>Looks for moves in every group of changed tiles that touch each other: what else changes on the screen
     /// would only blur the box.</summary>
-    private int FindCopies(PictureView picture, PictureView reference, int damagedCount)
+    private int FindCopies(PictureView picture, PictureView reference, int damagedCount, VideoPlane? plane)
     {
         int copyCount = 0;
         Array.Clear(_visited);
@@ -258,7 +331,7 @@ public sealed class TileEncoder : IDisposable
             if (_states[_damaged[i]] == Changed && _visited[_damaged[i]] == 0)
             {
                 int tiles = GrowCluster(_damaged[i], out DeviceRectangle box);
-                if (tiles >= ClusterTilesMin)
+                if (tiles >= ClusterTilesMin && (plane is null || !plane.CoversAnyOf(box)))
                 {
                     copyCount += _moves.FindMoves(picture, reference, Shrink(picture, reference, box), _states, _copies.AsSpan(copyCount));
                 }
@@ -359,6 +432,20 @@ public sealed class TileEncoder : IDisposable
         {
             _tile.AsSpan(y * bounds.Width, bounds.Width).CopyTo(reference.Row(bounds.X, bounds.Y + y, bounds.Width));
         }
+    }
+
+    /// <summary>Codes what <see cref="GatherFrom"/> gathered and notes what it cost.</summary>
+    private EncodedTile CodeNoted(int index, bool isChange, ref TileCounts counts)
+    {
+        if (History is null)
+        {
+            return Code(index, copyBrings: false, ref counts);
+        }
+
+        long bytesBefore = counts.Bytes, startedNs = _time.GetMonotonicNanoseconds();
+        EncodedTile coded = Code(index, copyBrings: false, ref counts);
+        History.NoteCoded(index, (int)(counts.Bytes - bytesBefore), (int)(_time.GetMonotonicNanoseconds() - startedNs), isChange);
+        return coded;
     }
 
     /// <summary>Codes what <see cref="GatherFrom"/> gathered.</summary>

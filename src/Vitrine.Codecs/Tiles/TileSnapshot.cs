@@ -1,14 +1,16 @@
 using System.Runtime.InteropServices;
+using Vitrine.Codecs.Regions;
 using Vitrine.Wire;
 
 namespace Vitrine.Codecs.Tiles;
 
-/// <summary>What one viewer is sent for one frame: references to coded tiles, nothing copied. Reused frame after frame.</summary>
-/// <remarks>One thread at a time. Holds at most one screen of coded bytes, until <see cref="Release"/>.</remarks>
+/// <summary>What one viewer is sent for one frame: references to coded tiles and access units, nothing copied. Reused frame after frame.</summary>
+/// <remarks>One thread at a time. Holds at most one screen of coded bytes and <see cref="UnitStore.UnitsMax"/> access units a
+/// stream, until <see cref="Release"/>.</remarks>
 public sealed class TileSnapshot : IDisposable
 {
-    /// <summary>Largest packet written, header included. A quarter of what the protocol allows: a viewer decodes one while
-    /// the next travels.</summary>
+    /// <summary>Largest packet of tiles written, header included. A quarter of what the protocol allows: a viewer decodes one
+    /// while the next travels.</summary>
     public const int PacketBytesMax = 256 << 10;
 
     /// <summary>Smallest destination that <see cref="TryWriteNextPacket"/> takes: one raw tile, or all copies.</summary>
@@ -19,6 +21,12 @@ public sealed class TileSnapshot : IDisposable
     private TileStore? _store;
     private int _written;
     private bool _copiesWritten;
+    private readonly List<AccessUnit> _units = [];
+    private byte[] _regions = [];
+    private int _regionsBytes;
+    private int _regionCount;
+    private int _unitsWritten;
+    private bool _regionsWritten;
 
     /// <summary>Number of the frame; also set when the store answered <see cref="SnapshotStatus.NothingNew"/>.</summary>
     public uint Sequence { get; internal set; }
@@ -42,11 +50,28 @@ public sealed class TileSnapshot : IDisposable
     /// <summary>Copies in it.</summary>
     public int CopyCount => _copies.Count;
 
+    /// <summary>Access units in it.</summary>
+    public int UnitCount => _units.Count;
+
+    /// <summary>Whether it says what the video plane is.</summary>
+    public bool HasRegions => _regionsBytes > 0;
+
     /// <summary>Whether every packet was written.</summary>
-    public bool IsComplete => _written == _items.Count && (_copiesWritten || _copies.Count == 0);
+    public bool IsComplete =>
+        _written == _items.Count && (_copiesWritten || _copies.Count == 0) && (_regionsWritten || _regionsBytes == 0) && _unitsWritten == _units.Count;
+
+    internal bool IsEmpty => _items.Count == 0 && _copies.Count == 0 && _regionsBytes == 0 && _units.Count == 0;
+
+    internal List<AccessUnit> Units => _units;
+
+    /// <summary>Bytes that <see cref="TryWriteNextPacket"/> needs now: <see cref="PacketBytesMax"/>, or more for a large access unit.</summary>
+    public int NextPacketBytesMax => _written == _items.Count && _unitsWritten < _units.Count
+        ? Math.Max(PacketBytesMax, PacketHeader.SizeBytes + VideoPacket.HeadBytes + _units[_unitsWritten].Length)
+        : PacketBytesMax;
 
     /// <summary>Writes the next packet.</summary>
-    /// <param name="destination">At least <see cref="PacketBytesMin"/>; only <see cref="PacketBytesMax"/> of it is used.</param>
+    /// <param name="destination">At least <see cref="NextPacketBytesMax"/> when that is more than <see cref="PacketBytesMax"/>, else
+    /// at least <see cref="PacketBytesMin"/>; packets of tiles use no more than <see cref="PacketBytesMax"/> of it.</param>
     /// <param name="sentNs">Now, monotonic.</param>
     /// <param name="bytesWritten">Length of the packet.</param>
     /// <returns>False when every packet was written already.</returns>
@@ -59,15 +84,31 @@ public sealed class TileSnapshot : IDisposable
         }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, PacketBytesMin, nameof(destination));
-        Span<byte> payload = destination[PacketHeader.SizeBytes..Math.Min(destination.Length, PacketBytesMax)];
+        Span<byte> payload = destination[PacketHeader.SizeBytes..Math.Min(destination.Length, NextPacketBytesMax)];
         uint capturedAfterNs = FramePrefix.After(OriginNs, CapturedNs), encodedAfterNs = FramePrefix.After(OriginNs, EncodedNs);
+        long originNs = OriginNs;
         PacketType type;
         int payloadBytes;
-        if (!_copiesWritten && _copies.Count > 0)
+        if (!_regionsWritten && _regionsBytes > 0)
+        {
+            type = PacketType.Regions;
+            payloadBytes = _regionsBytes;
+            _regions.AsSpan(0, _regionsBytes).CopyTo(payload);
+            new FramePrefix(Generation, capturedAfterNs, encodedAfterNs, (uint)_regionCount).Write(payload);
+            _regionsWritten = true;
+        }
+        else if (!_copiesWritten && _copies.Count > 0)
         {
             type = PacketType.Copy;
             payloadBytes = CopyWriter.Write(payload, Generation, capturedAfterNs, encodedAfterNs, CollectionsMarshal.AsSpan(_copies));
             _copiesWritten = true;
+        }
+        else if (_written == _items.Count)
+        {
+            type = PacketType.Video;
+            AccessUnit unit = _units[_unitsWritten++];
+            (originNs, capturedAfterNs, encodedAfterNs) = (unit.OriginNs, FramePrefix.After(unit.OriginNs, unit.CapturedNs), FramePrefix.After(unit.OriginNs, unit.EncodedNs));
+            payloadBytes = VideoPacket.Write(payload, Generation, capturedAfterNs, encodedAfterNs, unit.Head, unit.Data);
         }
         else
         {
@@ -82,7 +123,7 @@ public sealed class TileSnapshot : IDisposable
             payloadBytes = writer.Finish(Generation, capturedAfterNs, encodedAfterNs);
         }
 
-        new PacketHeader(type, IsComplete ? PacketFlags.None : PacketFlags.More, 0, payloadBytes, Sequence, OriginNs, sentNs).Write(destination);
+        new PacketHeader(type, IsComplete ? PacketFlags.None : PacketFlags.More, 0, payloadBytes, Sequence, originNs, sentNs).Write(destination);
         bytesWritten = PacketHeader.SizeBytes + payloadBytes;
         return true;
     }
@@ -90,11 +131,12 @@ public sealed class TileSnapshot : IDisposable
     /// <summary>Gives every reference back. Harmless when there is none.</summary>
     public void Release()
     {
-        _store?.Return(CollectionsMarshal.AsSpan(_items));
+        _store?.Return(CollectionsMarshal.AsSpan(_items), CollectionsMarshal.AsSpan(_units));
         _store = null;
         _items.Clear();
         _copies.Clear();
-        (_written, _copiesWritten) = (0, false);
+        _units.Clear();
+        (_written, _copiesWritten, _regionsBytes, _regionsWritten, _unitsWritten) = (0, false, 0, false, 0);
     }
 
     /// <inheritdoc/>
@@ -103,6 +145,17 @@ public sealed class TileSnapshot : IDisposable
     internal void Begin(TileStore store) => _store = store;
 
     internal void Add(in Item item) => _items.Add(item);
+
+    internal void SetRegions(ReadOnlySpan<byte> payload, int count)
+    {
+        if (_regions.Length < payload.Length)
+        {
+            _regions = new byte[payload.Length];
+        }
+
+        payload.CopyTo(_regions);
+        (_regionsBytes, _regionCount) = (payload.Length, count);
+    }
 
     internal void Add(in CopyRecord copy) => _copies.Add(copy);
 

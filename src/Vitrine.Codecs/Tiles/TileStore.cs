@@ -1,3 +1,4 @@
+using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Wire;
 
@@ -17,11 +18,13 @@ public enum SnapshotStatus
     NeedsCoding = 2,
 }
 
-/// <summary>The newest coded bytes of every tile and the number of the frame that changed it last. What a viewer needs is
-/// everything newer than the last frame it was sent, so its whole state is one number: tiles merge by position because
-/// there is only one place for each.</summary>
-/// <remarks>Thread-safe, one lock, held for a walk over the tiles at most. Written by one <see cref="TileEncoder"/>.
-/// Memory: one screen of coded bytes, plus what snapshots hold, plus at most one raw screen of free buffers.</remarks>
+/// <summary>The newest coded bytes of every tile and the number of the frame that changed it last, and the video plane over
+/// them. What a viewer needs of the tiles is everything newer than the last frame it was sent, so its whole state is one
+/// number: tiles merge by position because there is only one place for each. Video does not merge: how far a viewer is in
+/// every stream stands in its <see cref="VideoChains"/> (<c>docs/design/004-motion.md</c>).</summary>
+/// <remarks>Thread-safe, one lock, held for a walk over the tiles at most. Written by one <see cref="RegionCoder"/>.
+/// Memory: one screen of coded bytes, plus what snapshots hold, plus at most one raw screen of free buffers, plus
+/// <see cref="UnitStore.UnitsMax"/> access units a stream.</remarks>
 public sealed class TileStore : IDisposable
 {
     // A viewer that asks for tiles that were only copied will ask again soon (it is behind, or sees half of the copied
@@ -36,7 +39,15 @@ public sealed class TileStore : IDisposable
     private readonly CodedTilePool _pool;
     private readonly CopyRecord[] _copies = new CopyRecord[CopyReader.CopiesMax];
     private int _copyCount;
+    private readonly UnitStore _units = new();
+    private byte[] _regions = [];
+    private int _regionsBytes;
+    private int _regionCount;
+    private long _regionsFrame;
     private long _frame;
+    private long _tilesFrame;
+    private long _previousTilesFrame;
+    private long _coveredFrame;
     private long _eagerUntilFrame;
     private int _wantedCount;
     private FrameTimes _times;
@@ -55,6 +66,7 @@ public sealed class TileStore : IDisposable
         _entries = new Entry[_columns * _rows];
         _pool = new(format.SizeBytes);
         FirstFrame = _frame + 1;
+        (_tilesFrame, _previousTilesFrame, _regionsFrame) = (_frame, _frame, _frame);
     }
 
     /// <summary>Raised after a frame was published and after stale tiles were coded, on the encoder's thread, outside the lock.</summary>
@@ -75,8 +87,8 @@ public sealed class TileStore : IDisposable
     /// <summary>Whether a frame was published.</summary>
     public bool HasPicture => Interlocked.Read(ref _frame) >= FirstFrame;
 
-    /// <summary>Whether a viewer waits for stale tiles: the encoder's thread calls <see cref="TileEncoder.EncodeStale"/>.</summary>
-    public bool WantsCoding => Volatile.Read(ref _wantedCount) > 0;
+    /// <summary>Whether a viewer waits for stale tiles or for a key frame: the encoder's thread calls <see cref="RegionCoder.CodeWanted"/>.</summary>
+    public bool WantsCoding => Volatile.Read(ref _wantedCount) > 0 || _units.WantsKeyFrame;
 
     /// <summary>Buffers held by the store and by snapshots; 0 after disposal once every snapshot was released.</summary>
     public int OutstandingBufferCount
@@ -85,7 +97,7 @@ public sealed class TileStore : IDisposable
         {
             lock (_lock)
             {
-                return _pool.OutstandingCount;
+                return _pool.OutstandingCount + _units.OutstandingCount;
             }
         }
     }
@@ -113,13 +125,16 @@ public sealed class TileStore : IDisposable
     /// <see cref="SnapshotStatus.NothingNew"/> its <see cref="TileSnapshot.Sequence"/> is the newest frame: ask from there next time.</param>
     /// <param name="sinceSequence">0 for everything: at the start, after a new interest, after a refresh.</param>
     /// <param name="interest">Device pixels; every tile that it touches is meant.</param>
-    /// <remarks>A viewer that was sent the frame before gets copies and the tiles of this frame; any other gets the newest
+    /// <param name="chains">How far the viewer is in the streams of video, moved on by what the snapshot takes; null for a viewer
+    /// that gets none, for which covered tiles are tiles like all others.</param>
+    /// <remarks>A viewer that was sent the tiles before gets copies and the tiles of this frame; any other gets the newest
     /// bytes of every tile that changed since.</remarks>
-    public SnapshotStatus TakeSnapshot(TileSnapshot into, uint sinceSequence, DeviceRectangle interest)
+    public SnapshotStatus TakeSnapshot(TileSnapshot into, uint sinceSequence, DeviceRectangle interest, VideoChains? chains = null)
     {
         ArgumentNullException.ThrowIfNull(into);
         into.Release();
         bool newlyWanted;
+        SnapshotStatus status = SnapshotStatus.NeedsCoding;
         lock (_lock)
         {
             into.Generation = Generation;
@@ -142,14 +157,16 @@ public sealed class TileStore : IDisposable
             DeviceRectangle area = new DeviceRectangle(
                 left * TileGrid.TilePixels, top * TileGrid.TilePixels, (right - left) * TileGrid.TilePixels, (bottom - top) * TileGrid.TilePixels)
                 .Intersect(DeviceRectangle.Of(Size));
-            bool asDelta = since == _frame - 1 && CanApplyCopies(area);
-            if (!asDelta && !AreCoded(since, left, top, right, bottom, out newlyWanted))
+            bool hasVideo = chains is not null;
+            bool asDelta = since >= _previousTilesFrame && (since >= _tilesFrame || CanApplyCopies(area)) && (hasVideo || _coveredFrame <= since);
+            newlyWanted = false;
+            if (!asDelta && !AreCoded(since, hasVideo, left, top, right, bottom, out newlyWanted))
             {
                 _eagerUntilFrame = _frame + EagerFrames;
             }
             else
             {
-                return Collect(into, since, asDelta, area, left, top, right, bottom);
+                status = Collect(into, since, asDelta, chains, area, left, top, right, bottom, out newlyWanted);
             }
         }
 
@@ -158,7 +175,7 @@ public sealed class TileStore : IDisposable
             CodingWanted?.Invoke();
         }
 
-        return SnapshotStatus.NeedsCoding;
+        return status;
     }
 
     /// <summary>Gives every buffer back that no snapshot holds. Snapshots stay valid; new ones are never ready.</summary>
@@ -172,9 +189,10 @@ public sealed class TileStore : IDisposable
             }
 
             _disposed = true;
+            _units.Clear();
             foreach (ref Entry entry in _entries.AsSpan())
             {
-                Replace(ref entry, default, null, 0);
+                Replace(ref entry, default, null, 0, 0);
             }
         }
     }
@@ -198,7 +216,9 @@ public sealed class TileStore : IDisposable
     /// <param name="copies">At most <see cref="CopyReader.CopiesMax"/>.</param>
     /// <param name="times">Of the frame.</param>
     /// <param name="encodedNs">Monotonic.</param>
-    internal void Publish(ReadOnlySpan<EncodedTile> coded, ReadOnlySpan<int> copied, ReadOnlySpan<CopyRecord> copies, FrameTimes times, long encodedNs)
+    /// <param name="plane">The video plane when this frame changes it; null: it is as before.</param>
+    internal void Publish(
+        ReadOnlySpan<EncodedTile> coded, ReadOnlySpan<int> copied, ReadOnlySpan<CopyRecord> copies, FrameTimes times, long encodedNs, VideoPlane? plane = null)
     {
         lock (_lock)
         {
@@ -219,17 +239,73 @@ public sealed class TileStore : IDisposable
             foreach (ref readonly EncodedTile tile in coded)
             {
                 ref Entry entry = ref _entries[tile.Index];
-                Replace(ref entry, tile.Encoding, tile.Data, tile.SolidPixel);
+                Replace(ref entry, tile.Encoding, tile.Data, tile.SolidPixel, frame);
                 entry.ContentFrame = frame;
                 entry.DeltaFrame = tile.CopyBrings ? entry.DeltaFrame : frame;
             }
 
-            copies.CopyTo(_copies);
-            (_copyCount, _times, _encodedNs) = (copies.Length, times, encodedNs);
+            if (plane is not null)
+            {
+                SetPlane(plane, frame);
+            }
+
+            if (coded.Length > 0 || copied.Length > 0)
+            {
+                copies.CopyTo(_copies);
+                (_copyCount, _previousTilesFrame, _tilesFrame) = (copies.Length, _tilesFrame, frame);
+            }
+
+            (_times, _encodedNs) = (times, encodedNs);
             Interlocked.Exchange(ref _frame, frame);
         }
 
         Changed?.Invoke();
+    }
+
+    /// <summary>Makes a frame of one access unit the newest one.</summary>
+    /// <param name="slot">Of the region.</param>
+    /// <param name="quality">0 or 1.</param>
+    /// <param name="head">Where it belongs.</param>
+    /// <param name="data">At most <see cref="VideoPacket.DataBytesMax"/>; copied.</param>
+    /// <param name="changed">Indices of tiles whose covered pixels changed.</param>
+    /// <param name="times">Of the frame.</param>
+    /// <param name="encodedNs">Monotonic.</param>
+    internal void PublishUnit(
+        int slot, int quality, in VideoHead head, ReadOnlySpan<byte> data, ReadOnlySpan<int> changed, FrameTimes times, long encodedNs)
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            long frame = _frame + 1;
+            _units.Add(slot, quality, head, data, new UnitTimes(times.OriginNs, times.CapturedNs, encodedNs));
+            MarkCovered(changed, frame);
+            (_times, _encodedNs) = (times, encodedNs);
+            Interlocked.Exchange(ref _frame, frame);
+        }
+
+        Changed?.Invoke();
+    }
+
+    /// <summary>A stream and its units are gone.</summary>
+    internal void EndStream(int slot, int quality)
+    {
+        lock (_lock)
+        {
+            _units.End(slot, quality);
+        }
+    }
+
+    /// <summary>Whether viewers wait for a key frame of a stream; they do not any more after this.</summary>
+    internal bool TakeKeyFrameWanted(int slot, int quality)
+    {
+        lock (_lock)
+        {
+            return _units.TakeWanted(slot, quality);
+        }
     }
 
     /// <summary>Indices of the tiles that viewers wait for.</summary>
@@ -264,17 +340,22 @@ public sealed class TileStore : IDisposable
 
             foreach (ref readonly EncodedTile tile in coded)
             {
-                Replace(ref _entries[tile.Index], tile.Encoding, tile.Data, tile.SolidPixel);
+                Replace(ref _entries[tile.Index], tile.Encoding, tile.Data, tile.SolidPixel, _frame);
             }
         }
 
         Changed?.Invoke();
     }
 
-    internal void Return(ReadOnlySpan<TileSnapshot.Item> items)
+    internal void Return(ReadOnlySpan<TileSnapshot.Item> items, ReadOnlySpan<AccessUnit> units)
     {
         lock (_lock)
         {
+            foreach (AccessUnit unit in units)
+            {
+                _units.Return(unit);
+            }
+
             foreach (ref readonly TileSnapshot.Item item in items)
             {
                 if (item.Data is not null)
@@ -302,7 +383,7 @@ public sealed class TileStore : IDisposable
         return true;
     }
 
-    private bool AreCoded(long since, int left, int top, int right, int bottom, out bool newlyWanted)
+    private bool AreCoded(long since, bool hasVideo, int left, int top, int right, int bottom, out bool newlyWanted)
     {
         bool all = true;
         int wantedBefore = _wantedCount;
@@ -310,7 +391,7 @@ public sealed class TileStore : IDisposable
         {
             foreach (ref Entry entry in _entries.AsSpan((row * _columns) + left, right - left))
             {
-                if (entry.IsStale && entry.ContentFrame > since)
+                if (entry.IsOwed(since, hasVideo) && entry.NeedsCoding(hasVideo))
                 {
                     all = false;
                     _wantedCount += entry.IsWanted ? 0 : 1;
@@ -323,10 +404,13 @@ public sealed class TileStore : IDisposable
         return all;
     }
 
-    private SnapshotStatus Collect(TileSnapshot into, long since, bool asDelta, DeviceRectangle area, int left, int top, int right, int bottom)
+    private SnapshotStatus Collect(
+        TileSnapshot into, long since, bool asDelta, VideoChains? chains, DeviceRectangle area, int left, int top, int right, int bottom, out bool newlyWanted)
     {
+        newlyWanted = false;
         into.Begin(this);
-        if (asDelta)
+        bool hasNewTiles = !asDelta || since < _tilesFrame;
+        if (asDelta && hasNewTiles)
         {
             foreach (ref readonly CopyRecord copy in _copies.AsSpan(0, _copyCount))
             {
@@ -337,12 +421,12 @@ public sealed class TileStore : IDisposable
             }
         }
 
-        for (int row = top; row < bottom; row++)
+        for (int row = top; row < bottom && hasNewTiles; row++)
         {
             for (int column = left; column < right; column++)
             {
                 ref Entry entry = ref _entries[(row * _columns) + column];
-                if (asDelta ? entry.DeltaFrame == _frame : entry.ContentFrame > since)
+                if (asDelta ? entry.DeltaFrame == _tilesFrame : entry.IsOwed(since, chains is not null))
                 {
                     if (entry.Data is not null)
                     {
@@ -354,14 +438,53 @@ public sealed class TileStore : IDisposable
             }
         }
 
+        if (chains is not null)
+        {
+            if (_regionsFrame > since)
+            {
+                into.SetRegions(_regions.AsSpan(0, _regionsBytes), _regionCount);
+            }
+
+            newlyWanted = _units.Collect(into.Units, chains, area);
+        }
+
         (into.OriginNs, into.CapturedNs, into.EncodedNs) = since < FirstFrame ? default : (_times.OriginNs, _times.CapturedNs, _encodedNs);
-        if (into.TileCount > 0 || into.CopyCount > 0)
+        if (!into.IsEmpty)
         {
             return SnapshotStatus.Ready;
         }
 
         into.Release();
         return SnapshotStatus.NothingNew;
+    }
+
+    private void SetPlane(VideoPlane plane, long frame)
+    {
+        int bytes = RegionsWriter.SizeBytesMax(Size);
+        if (_regions.Length < bytes)
+        {
+            _regions = new byte[bytes];
+        }
+
+        RegionsWriter writer = new(_regions);
+        plane.Write(ref writer);
+        _regionsBytes = writer.Finish(Generation, 0, 0);
+        _regionCount = plane.Count;
+        _regionsFrame = frame;
+        for (int i = 0; i < _entries.Length; i++)
+        {
+            _entries[i].IsCovered = plane.CoverOf(i) == TileCover.Whole;
+        }
+    }
+
+    private void MarkCovered(ReadOnlySpan<int> changed, long frame)
+    {
+        foreach (int index in changed)
+        {
+            _entries[index].CoveredFrame = frame;
+        }
+
+        _coveredFrame = changed.Length > 0 ? frame : _coveredFrame;
     }
 
     /// <summary>The frame that a viewer means by a number; «before the first» for 0 and for numbers that are not from here.</summary>
@@ -389,7 +512,7 @@ public sealed class TileStore : IDisposable
         }
     }
 
-    private void Replace(ref Entry entry, TileEncoding encoding, CodedTile? data, uint solidPixel)
+    private void Replace(ref Entry entry, TileEncoding encoding, CodedTile? data, uint solidPixel, long frame)
     {
         if (entry.Data is not null)
         {
@@ -397,13 +520,19 @@ public sealed class TileStore : IDisposable
         }
 
         _wantedCount -= entry.IsWanted ? 1 : 0;
-        (entry.Encoding, entry.Data, entry.SolidPixel, entry.IsStale, entry.IsWanted) = (encoding, data, solidPixel, false, false);
+        (entry.Encoding, entry.Data, entry.SolidPixel, entry.IsStale, entry.IsWanted, entry.CodedFrame) = (encoding, data, solidPixel, false, false, frame);
     }
 
     private struct Entry
     {
-        /// <summary>Frame in which the pixels changed last; 0 before the first.</summary>
+        /// <summary>Frame in which pixels of the tile plane changed last; 0 before the first.</summary>
         public long ContentFrame;
+
+        /// <summary>Frame in which covered pixels changed last: they concern viewers without video.</summary>
+        public long CoveredFrame;
+
+        /// <summary>Newest frame when the bytes were made.</summary>
+        public long CodedFrame;
 
         /// <summary>Frame in which the tile was last part of the frame itself, not only of a copy.</summary>
         public long DeltaFrame;
@@ -416,6 +545,16 @@ public sealed class TileStore : IDisposable
 
         /// <summary>A viewer waits for the bytes.</summary>
         public bool IsWanted;
+
+        /// <summary>All of it is covered by video.</summary>
+        public bool IsCovered;
+
+        /// <summary>Whether a viewer that has a frame lacks what changed since.</summary>
+        public readonly bool IsOwed(long since, bool hasVideo) =>
+            hasVideo ? !IsCovered && ContentFrame > since : ContentFrame > since || CoveredFrame > since;
+
+        /// <summary>Whether the bytes are older than the pixels that the viewer is to see.</summary>
+        public readonly bool NeedsCoding(bool hasVideo) => IsStale || (!hasVideo && CoveredFrame > CodedFrame);
     }
 }
 

@@ -19,6 +19,7 @@ internal static class ShareMeter
     public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
     public static readonly Tally CursorsIgnored = new(s_meter, "vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
     public static readonly Tally ClockRequestsDropped = new(s_meter, "vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
+    public static readonly Tally KeyFramesAsked = new(s_meter, "vitrine.video.keyframes.asked", "{frame}", "Key frames that viewers asked for.");
     public static readonly UpDownCounter<long> Viewers = s_meter.CreateUpDownCounter<long>("vitrine.viewers", "{viewer}", "Viewers connected now.");
 
     /// <summary>From the change to the viewer's screen, stage by stage (tag <c>stage</c>), as viewers report it.</summary>

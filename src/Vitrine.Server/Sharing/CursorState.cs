@@ -27,6 +27,18 @@ internal sealed class CursorState
     /// <summary>Grows with every position; 0 before the first.</summary>
     public int PositionVersion => Volatile.Read(ref _positionVersion);
 
+    /// <summary>Newest position; 0,0 before the first.</summary>
+    public DevicePoint Position
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _position;
+            }
+        }
+    }
+
     /// <summary>False when the shape cannot be sent.</summary>
     public bool TrySetShape(int width, int height, DevicePoint hotspot, ReadOnlySpan<byte> pixels, long originNs)
     {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Server.Metrics;
@@ -9,7 +11,8 @@ namespace Vitrine.Server.Sharing;
 /// <summary>One viewer: what it was sent last, what part it looks at, and how much may be on its way to it.</summary>
 /// <remarks>Nothing queues here. What can be owed at one time, and what happens to more of it: one goodbye (the first counts),
 /// one topology, one cursor shape, one cursor position, one statistics message (the newest counts), <see cref="ClockRepliesMax"/>
-/// clock replies (the oldest is dropped), and one frame: the newest content of every tile that changed since the last frame sent.
+/// clock replies (the oldest is dropped), <see cref="KeyFramesAskedMax"/> key frames asked for (more of them are dropped), and one
+/// frame: the newest content of every tile that changed since the last frame sent, and the access units that continue its chains.
 /// They go out in that order, between the packets of a frame too. Two logical threads: the sender, woken by the signal, and the
 /// receiver.</remarks>
 internal sealed class ViewerSession : IDisposable
@@ -18,6 +21,7 @@ internal sealed class ViewerSession : IDisposable
     private const int PacketBytesMax = TileSnapshot.PacketBytesMax;
 
     private const int ClockRepliesMax = 16;
+    private const int KeyFramesAskedMax = 16;
     private const int DiscardedMessagesMax = 64;
     private const long StalledNs = 60_000_000_000;
     private const long HelloWaitNs = 10_000_000_000;
@@ -30,8 +34,9 @@ internal sealed class ViewerSession : IDisposable
     private readonly AsyncSignal _signal = new();
     private readonly FlowWindow _window = new();
     private readonly TileSnapshot _snapshot = new();
-    // The largest cursor is a little larger than the largest packet of a frame.
-    private readonly byte[] _buffer = new byte[CursorState.PacketBytesMax];
+    private readonly VideoChains _chains = new();
+    // The largest cursor is a little larger than the largest packet of tiles. Grows once for a larger access unit.
+    private byte[] _buffer = new byte[CursorState.PacketBytesMax];
 
     // Owed to the viewer.
     private readonly Lock _owedLock = new();
@@ -42,6 +47,8 @@ internal sealed class ViewerSession : IDisposable
     private StatisticsMessage? _statistics;
     private volatile ushort _selected = TopologyMessage.WholePicture;
     private volatile bool _refreshAsked;
+    private volatile bool _decodesVideo;
+    private readonly ConcurrentQueue<ushort> _keyFramesAsked = new();
     private volatile bool _receiveEnded;
 
     // The sender's own.
@@ -53,6 +60,7 @@ internal sealed class ViewerSession : IDisposable
     private TileStore? _store;
     private uint _lastSequence;
     private bool _isSnapshotHeld;
+    private bool _takesVideo;
     private int _cursorShapeVersion;
     private int _cursorPositionVersion;
 
@@ -78,6 +86,9 @@ internal sealed class ViewerSession : IDisposable
 
     /// <summary>Bytes of packets handed to the connection.</summary>
     public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    /// <summary>Whether it is sent video: it has greeted, and said that it decodes it.</summary>
+    public bool DecodesVideo => _decodesVideo;
 
     /// <summary>Serves the viewer until it leaves or is closed.</summary>
     public async Task RunAsync()
@@ -303,6 +314,7 @@ internal sealed class ViewerSession : IDisposable
             // A frame of the old picture ends here: the viewer skips other generations.
             ReleaseSnapshot();
             _window.Clear();
+            _chains.Reset();
             (_store, _lastSequence) = (state.Store, 0);
         }
         else if (interest != _interest)
@@ -321,7 +333,13 @@ internal sealed class ViewerSession : IDisposable
         {
             _refreshAsked = false;
             ReleaseSnapshot();
+            _chains.Reset();
             _lastSequence = 0;
+        }
+
+        while (_keyFramesAsked.TryDequeue(out ushort region))
+        {
+            _chains.Break(region);
         }
 
         if (!_isSnapshotHeld && !TryTakeSnapshot())
@@ -329,7 +347,12 @@ internal sealed class ViewerSession : IDisposable
             return 0;
         }
 
-        if (!_snapshot.TryWriteNextPacket(_buffer.AsSpan(0, PacketBytesMax), nowNs, out int bytes))
+        if (_snapshot.NextPacketBytesMax > _buffer.Length)
+        {
+            _buffer = new byte[PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToViewer];
+        }
+
+        if (!_snapshot.TryWriteNextPacket(_buffer, nowNs, out int bytes))
         {
             ReleaseSnapshot();
             return 0;
@@ -355,12 +378,20 @@ internal sealed class ViewerSession : IDisposable
 
     private bool TryTakeSnapshot()
     {
-        if (_store is null || !_window.IsOpen)
+        if (_store is null || !_window.IsOpen || !_isGreeted)
         {
             return false;
         }
 
-        switch (_store.TakeSnapshot(_snapshot, _lastSequence, _interest))
+        if (_takesVideo != _decodesVideo)
+        {
+            // From the first frame on, or when it says so: what was covered for it is not any more, or is again.
+            _takesVideo = _decodesVideo;
+            _chains.Reset();
+            _lastSequence = 0;
+        }
+
+        switch (_store.TakeSnapshot(_snapshot, _lastSequence, _interest, _takesVideo ? _chains : null))
         {
             case SnapshotStatus.Ready:
                 _isSnapshotHeld = true;
@@ -501,7 +532,14 @@ internal sealed class ViewerSession : IDisposable
     {
         if (!_isGreeted)
         {
-            _isGreeted = header.Type == PacketType.ViewerHello && ViewerHello.TryRead(payload, out _) == WireStatus.Ok;
+            if (header.Type == PacketType.ViewerHello && ViewerHello.TryRead(payload, out ViewerHello hello) == WireStatus.Ok)
+            {
+                _decodesVideo = hello.Capabilities.HasFlag(ViewerCapabilities.H264);
+                _isGreeted = true;
+                _share.CountVideoViewers();
+                _signal.Set(inline: true);
+            }
+
             return _isGreeted || (header.Type == PacketType.Goodbye && Goodbye.TryRead(payload, out _) == WireStatus.Ok);
         }
 
@@ -546,6 +584,30 @@ internal sealed class ViewerSession : IDisposable
                 }
 
                 _refreshAsked = true;
+                _signal.Set(inline: true);
+                return true;
+            case PacketType.KeyFrame:
+                if (KeyFrameRequest.TryRead(payload, out KeyFrameRequest keyFrame) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                if (_keyFramesAsked.Count < KeyFramesAskedMax)
+                {
+                    _keyFramesAsked.Enqueue(keyFrame.Region);
+                }
+
+                ShareMeter.KeyFramesAsked.Add(1);
+                _signal.Set(inline: true);
+                return true;
+            case PacketType.Capabilities:
+                if (CapabilitiesMessage.TryRead(payload, out CapabilitiesMessage capabilities) != WireStatus.Ok)
+                {
+                    return false;
+                }
+
+                _decodesVideo = capabilities.Capabilities.HasFlag(ViewerCapabilities.H264);
+                _share.CountVideoViewers();
                 _signal.Set(inline: true);
                 return true;
             case PacketType.ViewerHello:

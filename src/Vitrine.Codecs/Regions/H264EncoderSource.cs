@@ -1,0 +1,44 @@
+using Vitrine.Codecs.H264;
+using Vitrine.Frames;
+using Vitrine.Imaging;
+
+namespace Vitrine.Codecs.Regions;
+
+/// <summary>Encoders of H.264 for regions, kept for use again.</summary>
+/// <remarks>Thread-safe, as the pool is.</remarks>
+public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
+{
+    private readonly H264EncoderPool _pool = new();
+
+    /// <inheritdoc/>
+    public IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason)
+    {
+        H264Encoder? encoder = _pool.TryRent(
+            new H264EncoderOptions { Size = size, FramesPerSecondMax = framesPerSecondMax, BitsPerSecondMax = bitsPerSecondMax }, out reason);
+        return encoder is null ? null : new Rented(encoder, _pool);
+    }
+
+    /// <inheritdoc/>
+    public void Return(IVideoEncoder encoder)
+    {
+        ArgumentNullException.ThrowIfNull(encoder);
+        encoder.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _pool.Dispose();
+
+    private sealed class Rented(H264Encoder encoder, H264EncoderPool pool) : IVideoEncoder
+    {
+        public DeviceSize Size => encoder.Size;
+
+        public YuvPicture Input => encoder.Input;
+
+        public bool TrySetBitsPerSecondMax(int bitsPerSecond) => encoder.TrySetBitsPerSecondMax(bitsPerSecond);
+
+        public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame) =>
+            encoder.TryEncode(ptsNs, forceKeyFrame, out accessUnit, out isKeyFrame) == EncodeStatus.Encoded;
+
+        public void Dispose() => pool.Return(encoder); // closes it when it has failed
+    }
+}

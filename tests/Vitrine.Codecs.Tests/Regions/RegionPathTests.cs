@@ -1,0 +1,290 @@
+using Vitrine.Codecs.Regions;
+using Vitrine.Codecs.Tests.Tiles;
+using Vitrine.Codecs.Tiles;
+using Vitrine.Frames;
+using Vitrine.Imaging;
+using Xunit.Abstractions;
+
+namespace Vitrine.Codecs.Tests.Regions;
+
+/// <summary>Screen to region coder to store to packets to decoder.</summary>
+public sealed class RegionPathTests(ITestOutputHelper output)
+{
+    private static readonly DeviceSize s_size = new(640, 456);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void VideoAmongPainting_ExactOutsideAlwaysAndEverywhereAtRest(int seed)
+    {
+        StepClock clock = new();
+        Random random = new(seed);
+        using PaintedScreen screen = new(s_size, seed);
+        using H264EncoderSource encoders = new();
+        using TileStore store = new(s_size, 9, uint.MaxValue - 40);
+        List<RegionDecision> decisions = [];
+        List<VideoViewer> viewers = [];
+        using (RegionCoder coder = new(store, clock, encoders, decisions.Add))
+        {
+            viewers.Add(new(store, clock, decodesVideo: true));
+            viewers.Add(new(store, clock, decodesVideo: false));
+            VideoViewer behind = new(store, clock, decodesVideo: true), half = new(store, clock, true, new(0, 0, 320, s_size.Height));
+            viewers.Add(half);
+            for (int burst = 0; burst < 6; burst++)
+            {
+                DeviceRectangle video = new(random.Next(200), random.Next(150), 100 + random.Next(300), 80 + random.Next(200));
+                video = video.Intersect(DeviceRectangle.Of(s_size));
+                int frames = random.Next(2, 40);
+                for (int frame = 0; frame < frames; frame++)
+                {
+                    screen.Noise(video);
+                    if (random.Next(3) == 0)
+                    {
+                        screen.DoSomething();
+                    }
+
+                    clock.AdvanceMs(33);
+                    using (FrameLease lease = screen.Take())
+                    {
+                        coder.Code(lease);
+                    }
+
+                    foreach (VideoViewer viewer in viewers)
+                    {
+                        viewer.Update(coder);
+                        viewer.AssertExactOutside(screen);
+                    }
+
+                    if (random.Next(5) == 0)
+                    {
+                        behind.Update(coder);
+                        behind.AssertExactOutside(screen);
+                    }
+
+                    if (burst == 2 && frame == frames / 2)
+                    {
+                        viewers.Add(new(store, clock, decodesVideo: true)); // joins while there is video
+                        viewers.Add(new(store, clock, decodesVideo: false));
+                    }
+                }
+
+                Rest(coder, clock, 300);
+                foreach (VideoViewer viewer in viewers.Append(behind))
+                {
+                    viewer.Update(coder);
+                    viewer.Update(coder);
+                    viewer.AssertExact(screen);
+                }
+            }
+
+            Assert.Contains(decisions, decision => decision.Step == RegionStep.Begins);
+            Assert.True(viewers[0].VideoPackets > 20, $"{viewers[0].VideoPackets} access units");
+            Assert.Equal(0, viewers[1].VideoPackets);
+            output.WriteLine($"{coder.Counts}; {viewers[0].Decoder.Counts}");
+            viewers.Add(behind);
+        }
+
+        foreach (VideoViewer viewer in viewers)
+        {
+            Assert.Equal(0, viewer.Decoder.Counts.Resets);
+            viewer.Dispose();
+        }
+
+        store.Dispose();
+        Assert.Equal(0, store.OutstandingBufferCount);
+        Assert.Equal(0, screen.Pool.OutstandingCount);
+    }
+
+    [Fact]
+    public void LostAccessUnit_OneKeyFrameIsAskedForAndThePictureComesBack()
+    {
+        using Motion motion = new(1);
+        motion.Play(30);
+        long keyFrames = motion.Coder.Counts.KeyFrames, decoded = motion.Viewer.Decoder.Counts.Decoded;
+        int lost = 0;
+        motion.Viewer.Loses = head => lost == 0 && !head.IsKeyFrame && lost++ == 0;
+        motion.Play(20);
+        Assert.Equal(1, lost);
+        Assert.Equal(keyFrames + 1, motion.Coder.Counts.KeyFrames);
+        Assert.True(motion.Viewer.Decoder.Counts.Skipped > 0);
+        Assert.True(motion.Viewer.Decoder.Counts.Decoded - decoded > 8);
+    }
+
+    [Fact]
+    public void KeyFramesAskedForAtFullSpeed_AreMadeFourTimesASecond()
+    {
+        using Motion motion = new(2);
+        motion.Play(30);
+        long before = motion.Coder.Counts.KeyFrames;
+        for (int i = 0; i < 60; i++)
+        {
+            foreach (ShownRegion region in motion.Viewer.Decoder.Regions)
+            {
+                motion.Viewer.Chains!.Break(region.Number);
+            }
+
+            motion.Play(1);
+        }
+
+        Assert.InRange(motion.Coder.Counts.KeyFrames - before, 6, 9); // 2 s
+    }
+
+    [Fact]
+    public void EncoderFails_TilesShowEverythingAndVideoIsTriedAgain()
+    {
+        using Motion motion = new(3, new FailingEncoders { GoodPictures = 10 });
+        for (int i = 0; i < 60; i++)
+        {
+            motion.Play(1);
+            motion.Viewer.AssertExactOutside(motion.Screen);
+        }
+
+        Assert.Equal(1, motion.Coder.Counts.Failures);
+        Assert.Contains(motion.Decisions, decision => decision.Step == RegionStep.EndsByFailure && decision.Detail == "the encoder has failed");
+        motion.Viewer.AssertExact(motion.Screen);
+        motion.Play(330);
+        Assert.True(motion.Coder.Counts.Failures >= 2);
+    }
+
+    [Fact]
+    public void NoEncoder_TilesOnlyAndTheReasonIsTold()
+    {
+        using Motion motion = new(4, new FailingEncoders { Reason = "none here" });
+        motion.Play(60);
+        Assert.Equal(0, motion.Coder.Counts.Units);
+        Assert.Contains(motion.Decisions, decision => decision.Detail == "none here");
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
+    public void NobodyDecodesVideoAnyMore_RegionsEnd()
+    {
+        using Motion motion = new(5);
+        motion.Play(30);
+        Assert.NotEmpty(motion.Viewer.Decoder.Regions);
+        motion.Coder.IsVideoWanted = false;
+        motion.Play(1);
+        Assert.Empty(motion.Viewer.Decoder.Regions);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
+    public void SteadyMotion_NothingIsAllocated()
+    {
+        using Motion motion = new(6);
+        motion.Play(60);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 200; i++)
+        {
+            motion.Step();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(motion.Coder.Counts.Units > 200);
+    }
+
+    private static void Rest(RegionCoder coder, StepClock clock, double milliseconds)
+    {
+        for (double passed = 0; passed < milliseconds; passed += 10)
+        {
+            clock.AdvanceMs(10);
+            coder.CodeDue();
+        }
+    }
+
+    /// <summary>A video of noise in a window, 30 frames a second.</summary>
+    private sealed class Motion : IDisposable
+    {
+        private readonly StepClock _clock = new();
+        private readonly IVideoEncoderSource _encoders;
+        private readonly DeviceRectangle _video = new(70, 50, 320, 240);
+
+        public Motion(int seed, IVideoEncoderSource? encoders = null)
+        {
+            Screen = new(s_size, seed);
+            Store = new(s_size, 1);
+            _encoders = encoders ?? new H264EncoderSource();
+            Coder = new(Store, _clock, _encoders, Decisions.Add);
+            Viewer = new(Store, _clock, decodesVideo: true);
+        }
+
+        public PaintedScreen Screen { get; }
+
+        public TileStore Store { get; }
+
+        public RegionCoder Coder { get; }
+
+        public VideoViewer Viewer { get; }
+
+        public List<RegionDecision> Decisions { get; } = [];
+
+        public void Play(int frames)
+        {
+            for (int i = 0; i < frames; i++)
+            {
+                Step();
+                Viewer.Update(Coder);
+            }
+        }
+
+        public void Step()
+        {
+            Screen.Noise(_video);
+            _clock.AdvanceMs(33);
+            using FrameLease lease = Screen.Take();
+            Coder.Code(lease);
+        }
+
+        public void Dispose()
+        {
+            Viewer.Dispose();
+            Coder.Dispose();
+            Store.Dispose();
+            (_encoders as IDisposable)?.Dispose();
+            Screen.Dispose();
+        }
+    }
+
+    private sealed class FailingEncoders : IVideoEncoderSource
+    {
+        public int GoodPictures { get; init; }
+
+        public string? Reason { get; init; }
+
+        public IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason)
+        {
+            using H264EncoderSource source = new();
+            reason = Reason ?? "";
+            return Reason is null ? new Failing(source.Rent(size, framesPerSecondMax, bitsPerSecondMax, out reason)!, GoodPictures) : null;
+        }
+
+        public void Return(IVideoEncoder encoder) => encoder.Dispose();
+
+        private sealed class Failing(IVideoEncoder inner, int good) : IVideoEncoder
+        {
+            private int _left = good;
+
+            public DeviceSize Size => inner.Size;
+
+            public YuvPicture Input => inner.Input;
+
+            public bool TrySetBitsPerSecondMax(int bitsPerSecond) => inner.TrySetBitsPerSecondMax(bitsPerSecond);
+
+            public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame)
+            {
+                if (_left-- > 0)
+                {
+                    return inner.TryEncode(ptsNs, forceKeyFrame, out accessUnit, out isKeyFrame);
+                }
+
+                accessUnit = default;
+                isKeyFrame = false;
+                return false;
+            }
+
+            public void Dispose() => inner.Dispose();
+        }
+    }
+}
