@@ -1,4 +1,5 @@
 using Vitrine.Lab.Capture;
+using Vitrine.Lab.Colour;
 using Vitrine.Lab.Latency;
 using Vitrine.Lab.Motion;
 using Vitrine.Lab.Soak;
@@ -9,7 +10,7 @@ namespace Vitrine.Lab;
 public static class Laboratories
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new SoakLaboratory()];
+    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new ConvertLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new SoakLaboratory()];
 
     /// <summary>The laboratory with that name, or null.</summary>
     public static ILaboratory? Find(string name) => All.FirstOrDefault(laboratory => laboratory.Description.Name == name);

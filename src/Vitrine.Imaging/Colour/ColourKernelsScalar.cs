@@ -27,6 +27,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
     public override void Halve(byte* top, byte* bottom, byte* to, int width) => HalveFrom(top, bottom, to, 0, width);
 
     /// <summary>From an even pixel on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void From420(
         byte* top, byte* bottom, byte* yTop, byte* yBottom, byte* u, byte* v, int start, int width, in ColourCoefficients c)
     {
@@ -51,6 +52,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void From444(byte* row, byte* y, byte* u, byte* v, int width, in ColourCoefficients c)
     {
         for (int x = 0; x < width; x++)
@@ -61,6 +63,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
     }
 
     /// <summary>From an even pixel on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void To420(
         byte* yTop, byte* yBottom, byte* u, byte* v, byte* top, byte* bottom, int start, int width, in ColourCoefficients c)
     {
@@ -72,6 +75,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void To444(byte* y, byte* u, byte* v, byte* row, int width, in ColourCoefficients c)
     {
         for (int x = 0; x < width; x++)
@@ -81,6 +85,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
     }
 
     /// <summary>From an even pixel on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void HalveFrom(byte* top, byte* bottom, byte* to, int start, int width)
     {
         for (int x = start; x < width; x += 2)
