@@ -31,11 +31,11 @@ public sealed class ConvertRoundsTests
             Assert.Contains(document.Ratios, ratio => ratio.Name == record.Name + " vs libyuv");
         }
 
-        // Coefficients of 7 bits there and 8 here differ by a few levels; another matrix or range would by dozens.
+        // Its coefficients have a bit less, and BT.709's for blue (2.11 * 64) ends at 127 or 128; another matrix would differ by dozens.
         Assert.Equal(Conversion.All.Count * (KernelSets.Available.Count + 1), document.Cases.Count);
         Assert.All(
             document.Cases.Where(record => !record.Name.Contains("libyuv", StringComparison.Ordinal)),
-            record => Assert.InRange(record.Metrics["maxLevelsFromLibyuv"], 0, 5));
+            record => Assert.InRange(record.Metrics["maxLevelsFromLibyuv"], 0, 12));
         Assert.Equal("ARGBToI420", document.FindCase("bgra-i420.bt601.limited.libyuv/128x32")!.Parameters["function"]);
     }
 }
