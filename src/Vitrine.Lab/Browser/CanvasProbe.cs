@@ -15,6 +15,7 @@ internal sealed class CanvasProbe
 
     private const int ClockExchanges = 200;
     private const int PauseMsMin = 15, PauseMsMax = 45;
+    private const int BlocksPauseMsMin = 120, BlocksPauseMsMax = 240;
     private readonly BrowserPage _page;
     private readonly TimeProvider _time;
     private double _offsetNs;
@@ -54,6 +55,37 @@ internal sealed class CanvasProbe
                 const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
                 state.looks.push([red << 16 | green << 8 | blue, now]);
                 setTimeout(look, {{PauseMsMin}} + Math.random() * {{PauseMsMax - PauseMsMin}});
+              };
+              look();
+            })()
+            """);
+        return _page.EvaluateAsync(script, cancellationToken);
+    }
+
+    /// <summary>Starts to look at a strip of blocks in the picture, now and then: <see cref="Look.Pixel"/> is a bit for each, the first
+    /// one highest, 1 for white.</summary>
+    /// <param name="row">From the first block to the last, one pixel high, through their middles.</param>
+    /// <param name="blocks">At most 32.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public Task WatchBlocksAsync(DeviceRectangle row, int blocks, CancellationToken cancellationToken)
+    {
+        // Rarer than changes of a single pixel are looked at: a picture that moves all the time must recover from each look.
+        string script = string.Create(CultureInfo.InvariantCulture, $$"""
+            (() => {
+              const source = document.querySelector('canvas');
+              const surface = document.createElement('canvas');
+              surface.width = {{row.Width}}; surface.height = 1;
+              const context = surface.getContext('2d', { willReadFrequently: true });
+              const state = globalThis.vitrineLabProbe = { looks: [], stopped: false };
+              const look = () => {
+                if (state.stopped) return;
+                const now = performance.now();
+                context.drawImage(source, {{row.X}}, {{row.Y}}, {{row.Width}}, 1, 0, 0, {{row.Width}}, 1);
+                const data = context.getImageData(0, 0, {{row.Width}}, 1).data;
+                let code = 0;
+                for (let i = 0; i < {{blocks}}; i++) code = code * 2 + (data[Math.floor((i + 0.5) * {{row.Width}} / {{blocks}}) * 4 + 1] >= 128 ? 1 : 0);
+                state.looks.push([code, now]);
+                setTimeout(look, {{BlocksPauseMsMin}} + Math.random() * {{BlocksPauseMsMax - BlocksPauseMsMin}});
               };
               look();
             })()

@@ -20,13 +20,16 @@ internal readonly record struct Look(uint Pixel, long AtNs);
 internal sealed class LookEstimate
 {
     private const int Resamples = 400;
-    private readonly List<(long AfterNs, bool IsSeen)> _looks = [];
+    private readonly List<(long AfterNs, bool IsSeen)[]> _looks = [];
 
-    /// <summary>Number of observations.</summary>
+    /// <summary>Number of looks.</summary>
     public int Count => _looks.Count;
 
     /// <summary>Adds one observation: whether the change was to be seen so long after it was made.</summary>
-    public void Add(long afterNs, bool isSeen) => _looks.Add((afterNs, isSeen));
+    public void Add(long afterNs, bool isSeen) => _looks.Add([(afterNs, isSeen)]);
+
+    /// <summary>Adds what one look said of several changes. They are not independent: the interval keeps them together.</summary>
+    public void Add(params ReadOnlySpan<(long AfterNs, bool IsSeen)> observations) => _looks.Add(observations.ToArray());
 
     /// <summary>Adds, for every change, the first look after it. A second look would see what the first has delayed.</summary>
     public void Add(IReadOnlyList<Flip> flips, IReadOnlyList<Look> looks)
@@ -56,22 +59,23 @@ internal sealed class LookEstimate
 
     /// <summary>The shortest time after which at least this share of changes is to be seen; NaN when no look was late enough to tell.</summary>
     /// <param name="percent">0 to 100.</param>
-    public double GetPercentileMs(double percent) => Find(Fit([.. _looks]), percent);
+    public double GetPercentileMs(double percent) => Find(Fit([.. _looks.SelectMany(look => look)]), percent);
 
     /// <summary>The interval in which 95 of 100 resamplings of the looks put a percentile.</summary>
     public (double LowMs, double HighMs) GetIntervalMs(double percent)
     {
         var random = new Random(1);
         var found = new List<double>(Resamples);
-        var resample = new (long, bool)[_looks.Count];
+        var resample = new List<(long, bool)>();
         for (int i = 0; i < Resamples; i++)
         {
-            for (int k = 0; k < resample.Length; k++)
+            resample.Clear();
+            for (int k = 0; k < _looks.Count; k++)
             {
-                resample[k] = _looks[random.Next(_looks.Count)];
+                resample.AddRange(_looks[random.Next(_looks.Count)]);
             }
 
-            found.Add(Find(Fit(resample), percent));
+            found.Add(Find(Fit([.. resample]), percent));
         }
 
         found.Sort();
@@ -80,7 +84,7 @@ internal sealed class LookEstimate
 
     /// <summary>The whole distribution, a point for each step of it.</summary>
     public IReadOnlyList<PercentilePoint> GetDistribution() =>
-        [.. Fit([.. _looks]).Where(step => step.Seen > 0).Select(step => new PercentilePoint(100.0 * step.Seen / step.Count, step.FromNs / 1e6))];
+        [.. Fit([.. _looks.SelectMany(look => look)]).Where(step => step.Seen > 0).Select(step => new PercentilePoint(100.0 * step.Seen / step.Count, step.FromNs / 1e6))];
 
     private static double Find(List<Step> steps, double percent)
     {

@@ -10,7 +10,7 @@ public sealed class MotionLaboratory : ILaboratory
 {
     internal static readonly DeviceSize Screen = new(1920, 1080);
 
-    private const string Loads = "loads";
+    private const string Loads = "loads", Latency = "latency", Bursts = "bursts", TwoViewers = "two-viewers", Soak = "soak";
 
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
@@ -21,7 +21,7 @@ public sealed class MotionLaboratory : ILaboratory
         TimeSpan.FromMinutes(14),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Loads],
+        Parts = [Loads, Latency, Bursts, TwoViewers, Soak],
     };
 
     /// <inheritdoc/>
@@ -39,12 +39,42 @@ public sealed class MotionLaboratory : ILaboratory
             await using ShareProcess? lossless = await ShareProcess.HasFlagAsync(options, "--video", cancellationToken)
                 ? await ShareProcess.StartAsync(options, display.Name, cancellationToken, "--video", "off")
                 : null;
-            await LoadRounds.RunAsync(run, display, film, share, lossless, options, (load, done) => progress.Report(new(load, done)), cancellationToken);
+            await LoadRounds.RunAsync(run, display, film, share, lossless, options, (load, done) => progress.Report(new(load, 0.5 * done)), cancellationToken);
+        }
+
+        if (Runs(Latency))
+        {
+            await CanvasRounds.RunAsync(run, display, film, share, options, Report("A film on Chromium's canvas", 0.5, 0.6), cancellationToken);
+        }
+
+        if (Runs(TwoViewers))
+        {
+            await TwoViewersRun.RunAsync(run, display, film, share, options, Report("Two viewers, one behind 2 Mbit/s", 0.6, 0.7), cancellationToken);
+        }
+
+        if (Runs(Bursts))
+        {
+            await BurstRun.RunAsync(run, display, film, share, options, Report("Bursts of motion, held against the screen", 0.7, 1), cancellationToken);
+        }
+
+        if (options.Only.Contains(Soak))
+        {
+            await MotionSoak.RunAsync(run, display, film, share, options, Report("Mixed motion", 0, 1), cancellationToken);
+        }
+        else
+        {
+            run.NotMeasured("growth and memory over half an hour of motion: --only soak.");
         }
 
         progress.Report(new("Done", 1));
         return run.Build($"Xvfb, {Screen}");
 
         bool Runs(string part) => options.Only.Count == 0 || options.Only.Contains(part);
+
+        Action<double> Report(string doing, double from, double to)
+        {
+            progress.Report(new(doing, from));
+            return done => progress.Report(new(doing, from + (done * (to - from))));
+        }
     }
 }

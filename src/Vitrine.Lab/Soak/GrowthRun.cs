@@ -24,14 +24,14 @@ internal static class GrowthRun
         await FramesAsync(share, square, 100, time, cancellationToken);
         await JoinsAsync(share, 10, time, cancellationToken);
         await ResizesAsync(display, share, 2, time, cancellationToken);
-        Holdings before = await SettleAsync(display, share, null, options, cancellationToken);
+        Holdings before = await Holdings.SettleAsync(display, share, null, options, cancellationToken);
         progress.Report(new($"{counts.Frames} frames", options.Quick ? 0.55 : 0.35));
         long frames = await FramesAsync(share, square, counts.Frames, time, cancellationToken);
         progress.Report(new($"{counts.Joins} viewers come and go", 0.8));
         await JoinsAsync(share, counts.Joins, time, cancellationToken);
         progress.Report(new($"{counts.Resizes} changes of size", 0.9));
         await ResizesAsync(display, share, counts.Resizes, time, cancellationToken);
-        Holdings after = await SettleAsync(display, share, before, options, cancellationToken);
+        Holdings after = await Holdings.SettleAsync(display, share, before, options, cancellationToken);
 
         run.Add(new CaseRecord
         {
@@ -127,47 +127,6 @@ internal static class GrowthRun
             {
                 throw new LaboratoryException($"The viewer did not follow to {size}.");
             }
-        }
-    }
-
-    // With nobody watching for a while: connections are closed, the source is let go, idle pool threads have left.
-    private static async Task<Holdings> SettleAsync(PrivateDisplay display, ShareProcess share, Holdings? goal, LabOptions options, CancellationToken cancellationToken)
-    {
-        long started = options.Time.GetTimestamp();
-        TimeSpan least = TimeSpan.FromSeconds(options.Quick ? 6 : 45), most = TimeSpan.FromSeconds(options.Quick ? 10 : 120);
-        using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(500), options.Time);
-        while (true)
-        {
-            await poll.WaitForNextTickAsync(cancellationToken);
-            Holdings now = Holdings.Read(display, share);
-            TimeSpan waited = options.Time.GetElapsedTime(started);
-            if (waited >= most || (waited >= least && (goal is not { } before || (now.Threads <= before.Threads && now.Descriptors <= before.Descriptors))))
-            {
-                return now;
-            }
-        }
-    }
-
-    // Without the program's own files: the runtime keeps two descriptors of every assembly from its first use on, and some
-    // are first used when hot code is compiled again, thousands of frames later.
-    private static int CountDescriptors(int processId)
-    {
-        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd");
-        return Directory.EnumerateFileSystemEntries(folder)
-            .Count(entry => new FileInfo(entry).LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal));
-    }
-
-    private readonly record struct Holdings(int Descriptors, int Threads, int MappedPictures, int ServerDescriptors, long Resources, long ResidentBytes)
-    {
-        public static Holdings Read(PrivateDisplay display, ShareProcess share)
-        {
-            if (!ProcessProbe.TryRead(share.ProcessId, out ProcessSample host) || !ProcessProbe.TryRead(display.Server.ProcessId, out ProcessSample server))
-            {
-                throw new LaboratoryException("The sharing process or its X server has ended.");
-            }
-
-            int pictures = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{share.ProcessId}/maps")).Count(line => line.Contains("/memfd:vitrine", StringComparison.Ordinal));
-            return new Holdings(CountDescriptors(share.ProcessId), host.Threads, pictures, server.Descriptors, display.CountResources(), host.ResidentBytes);
         }
     }
 }

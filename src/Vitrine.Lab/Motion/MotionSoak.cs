@@ -1,0 +1,181 @@
+using System.Globalization;
+using Vitrine.Capture.X11;
+using Vitrine.Frames;
+using Vitrine.Lab.Content;
+using Vitrine.Lab.Soak;
+using Vitrine.Measurement;
+using Vitrine.Viewer;
+
+namespace Vitrine.Lab.Motion;
+
+/// <summary>Every load by turns for a long time with one viewer: what the host allocates for a frame, how long its collections stop it,
+/// and what it holds more of at the end than at the beginning, each time with nobody watching.</summary>
+internal static class MotionSoak
+{
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(5);
+
+    public static async Task RunAsync(
+        RunBuilder run, PrivateDisplay display, VideoLoop film, ShareProcess share, LabOptions options, Action<double> report, CancellationToken cancellationToken)
+    {
+        TimeProvider time = options.Time;
+        TimeSpan duration = options.Quick ? TimeSpan.FromSeconds(6) : options.MotionSoakDuration;
+        TimeSpan turn = options.Quick ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(8);
+        using var metrics = new HostMetrics(share.Url);
+
+        // Everything once, and hot: what is made on first use is there, and the code is compiled as it will stay.
+        await PlayAsync(TimeSpan.FromSeconds(options.Quick ? 3 : Math.Min(90, duration.TotalSeconds / 2)), null);
+        Holdings before = await Holdings.SettleAsync(display, share, null, options, cancellationToken);
+        HostMetrics.Page settledBefore = await metrics.ReadAsync(cancellationToken);
+
+        var pauses = new LatencyHistogram();
+        long started = time.GetTimestamp();
+        (double allocatedBytes, double frames, double collections) = await PlayAsync(duration, pauses);
+        double seconds = time.GetElapsedTime(started).TotalSeconds;
+        Holdings after = await Holdings.SettleAsync(display, share, before, options, cancellationToken);
+        HostMetrics.Page settledAfter = await metrics.ReadAsync(cancellationToken);
+
+        const string Name = "motion-soak/host";
+        var figures = new Dictionary<string, double>
+        {
+            ["seconds"] = seconds,
+            ["frames"] = frames,
+            ["allocatedBytes"] = allocatedBytes,
+            ["allocatedBytesPerFrame"] = allocatedBytes / Math.Max(1, frames),
+            ["collections"] = collections,
+            ["gcPauseMsP99"] = pauses.P99Ns / 1e6,
+            ["gcPauseMsMax"] = pauses.MaxNs / 1e6,
+            ["descriptorsBefore"] = before.Descriptors,
+            ["descriptorsAfter"] = after.Descriptors,
+            ["threadsBefore"] = before.Threads,
+            ["threadsAfter"] = after.Threads,
+            ["mappedPicturesBefore"] = before.MappedPictures,
+            ["mappedPicturesAfter"] = after.MappedPictures,
+            ["xServerDescriptorsBefore"] = before.ServerDescriptors,
+            ["xServerDescriptorsAfter"] = after.ServerDescriptors,
+            ["xResourcesBefore"] = before.Resources,
+            ["xResourcesAfter"] = after.Resources,
+            ["residentBytesBefore"] = before.ResidentBytes,
+            ["residentBytesAfter"] = after.ResidentBytes,
+            ["anonymousBytesBefore"] = before.AnonymousBytes,
+            ["anonymousBytesAfter"] = after.AnonymousBytes,
+        };
+        foreach ((string gauge, double value) in settledAfter.Gauges)
+        {
+            figures[gauge + "Before"] = settledBefore.Gauges.GetValueOrDefault(gauge);
+            figures[gauge + "After"] = value;
+        }
+
+        run.Add(new CaseRecord { Name = Name, Metrics = figures });
+        run.AddGoal($"{Name} allocatedBytesPerFrame", allocatedBytes / Math.Max(1, frames), 0);
+        run.AddGoal($"{Name} gcPauseMsP99", pauses.P99Ns / 1e6, 2);
+        run.AddGoal($"{Name} descriptors", after.Descriptors - before.Descriptors, 0);
+        run.AddGoal($"{Name} threads", after.Threads - before.Threads, 0);
+        run.AddGoal($"{Name} mappedPictures", after.MappedPictures - before.MappedPictures, 0);
+        run.AddGoal($"{Name} xServerDescriptors", after.ServerDescriptors - before.ServerDescriptors, 0);
+        if (before.Resources >= 0)
+        {
+            run.AddGoal($"{Name} xResources", after.Resources - before.Resources, 0);
+        }
+
+        run.AddGoal($"{Name} anonymousBytes", after.AnonymousBytes - before.AnonymousBytes, 0);
+        foreach ((string gauge, double value) in settledAfter.Gauges)
+        {
+            run.AddGoal($"{Name} {gauge}", value - settledBefore.Gauges.GetValueOrDefault(gauge), 0);
+        }
+
+        async Task<(double AllocatedBytes, double Frames, double Collections)> PlayAsync(TimeSpan playing, LatencyHistogram? into)
+        {
+            // A connection of its own: what the loads leave on the X server, their fonts, goes with it.
+            using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
+            await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, new HeadlessViewerOptions { Name = "soak" }, time, cancellationToken);
+            await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(20));
+            // To ask costs the host memory too: what one question costs is asked first, and taken off.
+            HostMetrics.Page first = await metrics.ReadAsync(cancellationToken), second = await metrics.ReadAsync(cancellationToken), last = second;
+            double askingBytes = second.AllocatedBytes - first.AllocatedBytes;
+            long begun = time.GetTimestamp(), questions = 0, turns = 0;
+            Func<MotionLoad>[] loads =
+            [
+                () => new FilmLoad(painting, film, LoadRounds.FilmWindow, 30),
+                () => new TypingLoad(painting, new(213, 127, 900, 700), 10),
+                () => new FilmLoad(painting, film, DeviceRectangle.Of(display.Server.Size), 30),
+                () => new ScrollingLoad(painting, new(213, 77, 1000, 800), 30),
+                () => new DraggingLoad(painting, display.Server.Size, new(600, 400), 30),
+                () => new FilmLoad(painting, film, new(1000, 101, 320, 240), 60),
+            ];
+            while (time.GetElapsedTime(begun) < playing)
+            {
+                using MotionLoad load = loads[turns++ % loads.Length]();
+                using var painter = new MotionPainter(painting, load, time);
+                painter.Start();
+                long turnBegun = time.GetTimestamp();
+                while (time.GetElapsedTime(turnBegun) < turn && time.GetElapsedTime(begun) < playing)
+                {
+                    TimeSpan left = turn - time.GetElapsedTime(turnBegun);
+                    await Task.Delay(left < s_look ? left : s_look, time, cancellationToken);
+                    HostMetrics.Page now = await metrics.ReadAsync(cancellationToken);
+                    questions++;
+                    // Several collections between two looks count with their mean.
+                    for (double count = now.Collections - last.Collections, i = 0; i < count; i++)
+                    {
+                        into?.Record((long)((now.PauseSeconds - last.PauseSeconds) / count * 1e9));
+                    }
+
+                    last = now;
+                }
+
+                painter.Stop();
+                if (into is not null)
+                {
+                    report(time.GetElapsedTime(begun) / playing);
+                }
+            }
+
+            if (!viewer.IsConnected)
+            {
+                throw new LaboratoryException("The viewer lost its connection.");
+            }
+
+            return (last.AllocatedBytes - second.AllocatedBytes - (questions * askingBytes), last.FramesSent - second.FramesSent, last.Collections - second.Collections);
+        }
+    }
+
+    /// <summary>The page of figures that the host serves.</summary>
+    private sealed class HostMetrics(Uri share) : IDisposable
+    {
+        private readonly HttpClient _client = new();
+        private readonly Uri _address = new UriBuilder(share) { Path = "/metrics", Query = share.Query }.Uri;
+
+        public async Task<Page> ReadAsync(CancellationToken cancellationToken)
+        {
+            var values = new Dictionary<string, double>();
+            var gauges = new Dictionary<string, double>();
+            var types = new Dictionary<string, string>();
+            foreach (string line in (await _client.GetStringAsync(_address, cancellationToken)).Split('\n'))
+            {
+                string[] words = line.Split(' ');
+                if (words is ["#", "TYPE", var named, var type])
+                {
+                    types[named] = type;
+                }
+                else if (words.Length == 2 && double.TryParse(words[1], CultureInfo.InvariantCulture, out double value))
+                {
+                    values[words[0]] = value;
+                    // What a host holds of its own: all but the process's figures, which are looked at from outside.
+                    if (types.GetValueOrDefault(words[0]) == "gauge" && words[0].StartsWith("vitrine", StringComparison.Ordinal))
+                    {
+                        gauges[words[0]] = value;
+                    }
+                }
+            }
+
+            return new Page(
+                values.GetValueOrDefault("dotnet_allocated_bytes_total"), values.GetValueOrDefault("vitrine_frames_sent_total"),
+                values.GetValueOrDefault("dotnet_gc_collections_total"), values.GetValueOrDefault("dotnet_gc_pause_seconds_total"), gauges);
+        }
+
+        public void Dispose() => _client.Dispose();
+
+        /// <summary>What is used of it.</summary>
+        internal sealed record Page(double AllocatedBytes, double FramesSent, double Collections, double PauseSeconds, IReadOnlyDictionary<string, double> Gauges);
+    }
+}
