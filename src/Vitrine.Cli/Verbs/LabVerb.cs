@@ -24,7 +24,7 @@ internal sealed class LabVerb : Verb
     public LabVerb(Terminal terminal)
         : base(
             "lab",
-            "Measures on this machine, beside its peers: capture, convert, latency, motion, soak. Without a name, lists what there is.",
+            "Measures on this machine, beside its peers: capture, convert, latency, motion, playback, soak. Without a name, lists what there is.",
             ("vitrine lab", "what there is, what each needs and how long it takes"),
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
             ("vitrine lab latency --quick", "a first look"))

@@ -15,6 +15,7 @@ public static class LabAnswer
             "capture" => Capture(document),
             "latency" => Latency(document),
             "motion" => Motion(document),
+            "playback" => Playback(document),
             "soak" => Soak(document),
             _ => string.Empty,
         };
@@ -101,6 +102,23 @@ public static class LabAnswer
         return Sentence(parts);
     }
 
+    private static string Playback(RunDocument document)
+    {
+        const string Rate = "120-hz";
+        var parts = new List<string>();
+        if (P99(document, "pacer/" + Rate) is double pacer && P99(document, "PeriodicTimer/" + Rate) is double timer && P99(document, "Thread.Sleep/" + Rate) is double sleep)
+        {
+            parts.Add($"99 of 100 wake-ups at 120 Hz come within {Number(pacer)} ms; with PeriodicTimer within {Number(timer)} ms, with Thread.Sleep {Number(sleep)} ms");
+        }
+
+        if (document.FindCase("aligner/two-clocks") is { } aligner)
+        {
+            parts.Add($"two simulated clocks are aligned within {Number(aligner.Metrics.GetValueOrDefault("meanMs"))} ms on average, {Number(aligner.Metrics.GetValueOrDefault("maxMs"))} ms at worst");
+        }
+
+        return Sentence(parts);
+    }
+
     private static string Soak(RunDocument document)
     {
         var parts = new List<string>();
@@ -134,6 +152,9 @@ public static class LabAnswer
 
     private static double? P50(RunDocument document, string name) =>
         document.FindCase(name)?.Metrics.TryGetValue("p50Ms", out double value) == true ? value : null;
+
+    private static double? P99(RunDocument document, string name) =>
+        document.FindCase(name)?.Metrics.TryGetValue("p99Ms", out double value) == true ? value : null;
 
     private static double? Ratio(RunDocument document, string name) => document.Ratios.FirstOrDefault(ratio => ratio.Name == name)?.Value;
 }

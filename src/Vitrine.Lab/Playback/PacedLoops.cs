@@ -1,0 +1,158 @@
+using System.Globalization;
+using Vitrine.Frames;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Playback;
+
+/// <summary>A loop that wants to do something at a rate. One thread at a time.</summary>
+internal abstract class PacedLoop(string name, int rateHz)
+{
+    private long _cpuNs;
+    private long _othersNs;
+    private long _wallNs;
+
+    public string Name => name;
+
+    /// <summary>Wake-up minus what was asked for, nanoseconds, without its sign.</summary>
+    public RoundSeries Series { get; } = new();
+
+    /// <summary>Wake-up against the deadline of the rate that was wanted.</summary>
+    public LatencyHistogram OffGrid { get; } = new();
+
+    public long OverOneMillisecond { get; private set; }
+
+    /// <summary>Deadlines that had passed by more than half a period.</summary>
+    public long Dropped { get; protected set; }
+
+    public double CpuCores => _wallNs == 0 ? 0 : (double)_cpuNs / _wallNs;
+
+    /// <summary>What everything else on the machine used meanwhile.</summary>
+    public double OthersCpuCores => _wallNs == 0 ? 0 : Math.Max(0, (double)(_othersNs - _cpuNs) / _wallNs);
+
+    protected long PeriodNs { get; } = 1_000_000_000 / rateHz;
+
+    /// <summary>Once without counting: code is compiled, pages are there.</summary>
+    public void Warm(TimeProvider time)
+    {
+        long dropped = Dropped;
+        Run(time.GetMonotonicNanoseconds() + 200_000_000, time, isCounted: false);
+        Dropped = dropped;
+    }
+
+    public void RunRound(TimeSpan duration, TimeProvider time)
+    {
+        ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuBefore);
+        long busyBefore = MachineBusyNs(), started = time.GetMonotonicNanoseconds();
+        Run(started + (long)duration.TotalNanoseconds, time, isCounted: true);
+        _wallNs += time.GetMonotonicNanoseconds() - started;
+        _othersNs += MachineBusyNs() - busyBefore;
+        ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuAfter);
+        _cpuNs += cpuAfter - cpuBefore;
+        Series.EndRound();
+    }
+
+    protected abstract void Run(long endNs, TimeProvider time, bool isCounted);
+
+    protected void Record(long errorNs, long offGridNs)
+    {
+        errorNs = Math.Abs(errorNs);
+        Series.Record(errorNs);
+        OffGrid.Record(Math.Abs(offGridNs));
+        OverOneMillisecond += errorNs > 1_000_000 ? 1 : 0;
+    }
+
+    // proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in hundredths of a second.
+    private static long MachineBusyNs()
+    {
+        string[] fields = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return ((int[])[1, 2, 3, 6, 7, 8]).Sum(i => long.Parse(fields[i], CultureInfo.InvariantCulture)) * 10_000_000;
+    }
+}
+
+/// <summary>Ours.</summary>
+internal sealed class PacerLoop(int rateHz) : PacedLoop("pacer", rateHz), IDisposable
+{
+    private readonly ManualResetEventSlim _isEnded = new();
+
+    public RealTimeGrant RealTime { get; private set; }
+
+    public void Dispose() => _isEnded.Dispose();
+
+    protected override void Run(long endNs, TimeProvider time, bool isCounted)
+    {
+        _isEnded.Reset();
+        using FramePacer pacer = new(new() { PeriodNs = PeriodNs }, tick =>
+        {
+            long nowNs = time.GetMonotonicNanoseconds();
+            if (isCounted)
+            {
+                Record(nowNs - tick.DeadlineNs, nowNs - tick.DeadlineNs);
+            }
+
+            if (nowNs >= endNs)
+            {
+                _isEnded.Set();
+            }
+        });
+        _isEnded.Wait();
+        pacer.Dispose();
+        Dropped += pacer.DroppedCount;
+        RealTime = pacer.RealTime;
+    }
+}
+
+/// <summary><c>PeriodicTimer</c>, which counts in whole milliseconds: 16 for 60 Hz, 8 for 120.</summary>
+internal sealed class PeriodicTimerLoop(int rateHz) : PacedLoop("PeriodicTimer", rateHz)
+{
+    protected override void Run(long endNs, TimeProvider time, bool isCounted) => RunAsync(endNs, time, isCounted).GetAwaiter().GetResult();
+
+    private async Task RunAsync(long endNs, TimeProvider time, bool isCounted)
+    {
+        long askedPeriodNs = PeriodNs / 1_000_000 * 1_000_000;
+        using var timer = new PeriodicTimer(TimeSpan.FromTicks(PeriodNs / 100));
+        long startedNs = time.GetMonotonicNanoseconds(), askedNs = startedNs, dueNs = startedNs, nowNs = startedNs;
+        while (nowNs < endNs)
+        {
+            await timer.WaitForNextTickAsync();
+            nowNs = time.GetMonotonicNanoseconds();
+            askedNs += askedPeriodNs;
+            for (; nowNs - askedNs > askedPeriodNs; askedNs += askedPeriodNs)
+            {
+                Dropped++;
+            }
+
+            // The frame that this tick would show is the one whose deadline is nearest.
+            dueNs += (long)Math.Round((nowNs - dueNs) / (double)PeriodNs) * PeriodNs;
+            if (isCounted)
+            {
+                Record(nowNs - askedNs, nowNs - dueNs);
+            }
+        }
+    }
+}
+
+/// <summary><c>Thread.Sleep</c> for what is left until the deadline, in whole milliseconds.</summary>
+internal sealed class SleepLoop(int rateHz) : PacedLoop("Thread.Sleep", rateHz)
+{
+    protected override void Run(long endNs, TimeProvider time, bool isCounted)
+    {
+        long dueNs = time.GetMonotonicNanoseconds(), nowNs = dueNs;
+        while (nowNs < endNs)
+        {
+            dueNs += PeriodNs;
+            long beforeNs = time.GetMonotonicNanoseconds();
+            int milliseconds = (int)Math.Max(0, (dueNs - beforeNs) / 1_000_000);
+            Thread.Sleep(milliseconds);
+            nowNs = time.GetMonotonicNanoseconds();
+            for (; nowNs - dueNs > PeriodNs / 2; dueNs += PeriodNs)
+            {
+                Dropped++;
+            }
+
+            if (isCounted)
+            {
+                Record(nowNs - beforeNs - (milliseconds * 1_000_000L), nowNs - dueNs);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Globalization;
+using Vitrine.Frames;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Playback;
+
+/// <summary>Wake-ups of the pacer and of the two loops that people write, one after the other in each round, so that nobody
+/// measures the other's load and whatever else the machine does meets all of them.</summary>
+/// <remarks>A wake-up's error is held against what each was asked for, in whole milliseconds for the two peers, because they know
+/// nothing finer; against the rate that was wanted they are worse, and that is written beside it (<c>offGrid...</c>).</remarks>
+internal static class PacerRounds
+{
+    public static void Run(RunBuilder run, int rateHz, LabOptions options, Action<double> report, CancellationToken cancellationToken)
+    {
+        int rounds = options.Quick ? 2 : 25;
+        TimeSpan ours = TimeSpan.FromSeconds(options.Quick ? 3.5 : 12), peers = TimeSpan.FromSeconds(options.Quick ? 1.75 : 2.5);
+        using var pacer = new PacerLoop(rateHz);
+        PacedLoop[] contestants = [pacer, new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
+        string load = LoadAverage();
+        foreach (PacedLoop contestant in contestants)
+        {
+            contestant.Warm(options.Time);
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            foreach (PacedLoop contestant in contestants)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                contestant.RunRound(contestant == pacer ? ours : peers, options.Time);
+            }
+
+            report((round + 1.0) / rounds);
+        }
+
+        string name = string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz");
+        AddCases(run, name, contestants, new() { ["loadAverageBefore"] = load, ["loadAverageAfter"] = LoadAverage(), ["realTime"] = pacer.RealTime.ToString() }, isLoaded: false);
+        foreach (PacedLoop peer in contestants[1..])
+        {
+            run.Add(RatioRecord.Of($"pacer/{name} p99 vs {peer.Name}", (double)pacer.Series.All.P99Ns / peer.Series.All.P99Ns, 0.1));
+        }
+
+        run.AddGoal($"pacer/{name} meanMs", pacer.Series.All.MeanNs / 1e6, 0.022);
+        if (pacer.RealTime != RealTimeGrant.Granted)
+        {
+            run.NotMeasured($"pacer/{name} with real-time priority: {pacer.RealTime}. It takes CAP_SYS_NICE or a limit of real-time priority (ulimit -r).");
+        }
+    }
+
+    /// <summary>The same with a busy thread for every processor. No goal: a machine that has no time has none for anybody.</summary>
+    public static void RunLoaded(RunBuilder run, int rateHz, LabOptions options, CancellationToken cancellationToken)
+    {
+        TimeSpan ours = TimeSpan.FromSeconds(options.Quick ? 2 : 10), peers = TimeSpan.FromSeconds(options.Quick ? 2 : 10);
+        using var pacer = new PacerLoop(rateHz);
+        PacedLoop[] contestants = [pacer, new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
+        using var burners = new BusyThreads(Environment.ProcessorCount);
+        for (int round = 0; round < (options.Quick ? 1 : 2); round++)
+        {
+            foreach (PacedLoop contestant in contestants)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                contestant.RunRound(contestant == pacer ? ours : peers, options.Time);
+            }
+        }
+
+        AddCases(
+            run, string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz-busy"), contestants,
+            new() { ["busyThreads"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), ["realTime"] = pacer.RealTime.ToString() }, isLoaded: true);
+    }
+
+    private static void AddCases(RunBuilder run, string name, PacedLoop[] contestants, Dictionary<string, string> parameters, bool isLoaded)
+    {
+        foreach (PacedLoop contestant in contestants)
+        {
+            var further = new Dictionary<string, double>
+            {
+                ["offGridP50Ms"] = contestant.OffGrid.P50Ns / 1e6,
+                ["offGridP99Ms"] = contestant.OffGrid.P99Ns / 1e6,
+                ["overOneMs"] = contestant.OverOneMillisecond,
+                ["dropped"] = contestant.Dropped,
+            };
+            if (!isLoaded)
+            {
+                // The busy threads are of this process: beside them nothing can be said about the loop's own time.
+                further["cpuCores"] = contestant.CpuCores;
+                further["othersCpuCores"] = contestant.OthersCpuCores;
+            }
+
+            run.Add(contestant.Series.ToCase($"{contestant.Name}/{name}", parameters, further));
+        }
+    }
+
+    private static string LoadAverage() => string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ')[..3]);
+}
+
+/// <summary>Keeps processors busy until disposed.</summary>
+internal sealed class BusyThreads : IDisposable
+{
+    private readonly Thread[] _threads;
+    private volatile bool _isStopped;
+
+    public BusyThreads(int count)
+    {
+        _threads = [.. Enumerable.Range(0, count).Select(_ => new Thread(Burn) { IsBackground = true, Name = "busy" })];
+        foreach (Thread thread in _threads)
+        {
+            thread.Start();
+        }
+    }
+
+    public void Dispose()
+    {
+        _isStopped = true;
+        foreach (Thread thread in _threads)
+        {
+            thread.Join();
+        }
+    }
+
+    private void Burn()
+    {
+        double value = 1;
+        while (!_isStopped)
+        {
+            for (int i = 0; i < 1000; i++)
+            {
+                value = (value * 1.0000001) + 1e-9;
+            }
+        }
+
+        GC.KeepAlive(value);
+    }
+}
