@@ -41,6 +41,22 @@ internal static partial class LibC
     [LibraryImport(Library)]
     internal static partial int getsockopt(int descriptor, int level, int option, out int value, ref uint length);
 
+    internal const int ProtectionReadWrite = 1 | 2;
+    internal const int MapPrivateAnonymous = 0x02 | 0x20;
+    internal const int AdviseHugePages = 14;
+    internal const int AdviseNoHugePages = 15;
+
+    /// <summary>-1 when there is no memory.</summary>
+    [LibraryImport(Library)]
+    internal static partial nint mmap(nint address, nuint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport(Library)]
+    internal static partial int munmap(nint address, nuint length);
+
+    /// <summary>0 when the kernel knows the advice.</summary>
+    [LibraryImport(Library)]
+    internal static partial int madvise(nint address, nuint length, int advice);
+
     [LibraryImport(Library)]
     internal static partial uint geteuid();
 

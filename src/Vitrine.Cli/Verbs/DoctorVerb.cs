@@ -8,6 +8,7 @@ using Vitrine.Capture.X11;
 using Vitrine.Cli.Sharing;
 using Vitrine.Codecs.H264;
 using Vitrine.Frames;
+using Vitrine.Measurement;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -89,7 +90,48 @@ internal sealed partial class DoctorVerb : Verb
             yield return new(name, found is null ? CheckState.Lesser : CheckState.Works, use, found is null ? $"apt-get install {package}" : "");
         }
 
+        foreach (Check check in ExamineMachine())
+        {
+            yield return check;
+        }
+
         yield return new("macOS, Windows", CheckState.Lesser, "not run here", "");
+    }
+
+    // What vitrine lab playback measures, on and off. Sharing does without any of it.
+    private static IEnumerable<Check> ExamineMachine()
+    {
+        RealTimeGrant grant = RealTimeGrant.NotAsked;
+        Thread thread = new(() => grant = ThreadScheduling.TryMakeRealTime()) { IsBackground = true };
+        thread.Start();
+        thread.Join();
+        yield return grant switch
+        {
+            RealTimeGrant.Granted => new("real-time priority", CheckState.Works, "granted: frames are paced in time on a busy machine too", ""),
+            RealTimeGrant.Refused => new("real-time priority", CheckState.Lesser, "not granted to this user: frames may be paced late on a busy machine", "LimitRTPRIO=1 in the service, or @USER - rtprio 1 in /etc/security/limits.conf"),
+            _ => new("real-time priority", CheckState.Lesser, "the kernel, or the control group, has none to give: frames may be paced late on a busy machine", ""),
+        };
+
+        long free = MachineFeatures.FreeHugePages(), size = MachineFeatures.HugePageBytes() >> 20;
+        string shared = MachineFeatures.SharedHugePages();
+        bool hasHugePages = free > 0 || shared is "always" or "within_size" or "advise" or "force";
+        yield return new(
+            "huge pages", hasHugePages ? CheckState.Works : CheckState.Lesser,
+            string.Create(CultureInfo.InvariantCulture, $"{(free > 0 ? $"{free} of {size} MB are free" : "none reserved")}, for shared memory {(shared.Length > 0 ? shared : "unknown")}; not used: nothing was gained where it was measured"),
+            hasHugePages ? "" : "vitrine lab playback measures whether they would help here; sysctl vm.nr_hugepages=64 reserves some");
+
+        int nodes = MachineFeatures.MemoryNodes();
+        yield return new(
+            "memory nodes", nodes == 1 ? CheckState.Works : CheckState.Lesser,
+            nodes == 1 ? "one: all memory is as near as it can be" : string.Create(CultureInfo.InvariantCulture, $"{nodes}: pictures may lie far from the processor that codes them"),
+            nodes == 1 ? "" : "numactl --cpunodebind=0 --membind=0 ./vitrine up");
+
+        bool hasCounters = MachineFeatures.HasHardwareCounters(out string reason);
+        using RunQueue? queue = RunQueue.TryOpenForThisThread();
+        string instead = queue is null ? "the kernel does not count the time that threads wait for a processor either" : "the time that threads wait for a processor is used";
+        yield return new(
+            "hardware counters", hasCounters ? CheckState.Works : CheckState.Lesser, hasCounters ? "readable" : $"{reason}; {instead}",
+            reason.Contains("paranoid", StringComparison.Ordinal) ? "sysctl kernel.perf_event_paranoid=2" : "");
     }
 
     private static IEnumerable<Check> ExamineDisplay()

@@ -69,8 +69,8 @@ internal abstract class PacedLoop(string name, int rateHz)
     }
 }
 
-/// <summary>Ours.</summary>
-internal sealed class PacerLoop(int rateHz) : PacedLoop("pacer", rateHz), IDisposable
+/// <summary>Ours, whole or without one of its means.</summary>
+internal sealed class PacerLoop(string name, int rateHz, Func<FramePacerOptions, FramePacerOptions> with) : PacedLoop(name, rateHz), IDisposable
 {
     private readonly ManualResetEventSlim _isEnded = new();
 
@@ -81,7 +81,7 @@ internal sealed class PacerLoop(int rateHz) : PacedLoop("pacer", rateHz), IDispo
     protected override void Run(long endNs, TimeProvider time, bool isCounted)
     {
         _isEnded.Reset();
-        using FramePacer pacer = new(new() { PeriodNs = PeriodNs }, tick =>
+        using FramePacer pacer = new(with(new() { PeriodNs = PeriodNs }), tick =>
         {
             long nowNs = time.GetMonotonicNanoseconds();
             if (isCounted)
@@ -95,13 +95,14 @@ internal sealed class PacerLoop(int rateHz) : PacedLoop("pacer", rateHz), IDispo
             }
         });
         _isEnded.Wait();
-        pacer.Dispose();
+        pacer.Dispose(); // before its figures are read
         Dropped += pacer.DroppedCount;
         RealTime = pacer.RealTime;
     }
 }
 
-/// <summary><c>PeriodicTimer</c>, which counts in whole milliseconds: 16 for 60 Hz, 8 for 120.</summary>
+/// <summary><c>PeriodicTimer</c>, which counts in whole milliseconds: 16 for 60 Hz, 8 for 120. Its wake-ups are held against the one
+/// before and that period: where a late one moves the following, as here, only the first counts as late.</summary>
 internal sealed class PeriodicTimerLoop(int rateHz) : PacedLoop("PeriodicTimer", rateHz)
 {
     protected override void Run(long endNs, TimeProvider time, bool isCounted) => RunAsync(endNs, time, isCounted).GetAwaiter().GetResult();
@@ -110,22 +111,20 @@ internal sealed class PeriodicTimerLoop(int rateHz) : PacedLoop("PeriodicTimer",
     {
         long askedPeriodNs = PeriodNs / 1_000_000 * 1_000_000;
         using var timer = new PeriodicTimer(TimeSpan.FromTicks(PeriodNs / 100));
-        long startedNs = time.GetMonotonicNanoseconds(), askedNs = startedNs, dueNs = startedNs, nowNs = startedNs;
+        long dueNs = time.GetMonotonicNanoseconds(), nowNs = dueNs;
         while (nowNs < endNs)
         {
+            long beforeNs = nowNs;
             await timer.WaitForNextTickAsync();
             nowNs = time.GetMonotonicNanoseconds();
-            askedNs += askedPeriodNs;
-            for (; nowNs - askedNs > askedPeriodNs; askedNs += askedPeriodNs)
-            {
-                Dropped++;
-            }
 
             // The frame that this tick would show is the one whose deadline is nearest.
-            dueNs += (long)Math.Round((nowNs - dueNs) / (double)PeriodNs) * PeriodNs;
+            long frames = (long)Math.Round((nowNs - dueNs) / (double)PeriodNs);
+            dueNs += frames * PeriodNs;
+            Dropped += Math.Max(0, frames - 1);
             if (isCounted)
             {
-                Record(nowNs - askedNs, nowNs - dueNs);
+                Record(nowNs - beforeNs - askedPeriodNs, nowNs - dueNs);
             }
         }
     }

@@ -13,29 +13,25 @@ internal static class PacerRounds
     public static void Run(RunBuilder run, int rateHz, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
         int rounds = options.Quick ? 2 : 25;
-        TimeSpan ours = TimeSpan.FromSeconds(options.Quick ? 3.5 : 12), peers = TimeSpan.FromSeconds(options.Quick ? 1.75 : 2.5);
-        using var pacer = new PacerLoop(rateHz);
-        PacedLoop[] contestants = [pacer, new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
         string load = LoadAverage();
-        foreach (PacedLoop contestant in contestants)
+        using var contestants = new Contestants(rateHz);
+        foreach (PacedLoop contestant in contestants.All)
         {
             contestant.Warm(options.Time);
         }
 
         for (int round = 0; round < rounds; round++)
         {
-            foreach (PacedLoop contestant in contestants)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                contestant.RunRound(contestant == pacer ? ours : peers, options.Time);
-            }
-
+            contestants.RunRound(
+                ours: TimeSpan.FromSeconds(options.Quick ? 2.5 : 12), peers: TimeSpan.FromSeconds(options.Quick ? 1.25 : 2),
+                variants: TimeSpan.FromSeconds(options.Quick ? 0.5 : 1), options.Time, cancellationToken);
             report((round + 1.0) / rounds);
         }
 
         string name = string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz");
+        PacerLoop pacer = contestants.Pacer;
         AddCases(run, name, contestants, new() { ["loadAverageBefore"] = load, ["loadAverageAfter"] = LoadAverage(), ["realTime"] = pacer.RealTime.ToString() }, isLoaded: false);
-        foreach (PacedLoop peer in contestants[1..])
+        foreach (PacedLoop peer in contestants.Peers)
         {
             run.Add(RatioRecord.Of($"pacer/{name} p99 vs {peer.Name}", (double)pacer.Series.All.P99Ns / peer.Series.All.P99Ns, 0.1));
         }
@@ -50,27 +46,22 @@ internal static class PacerRounds
     /// <summary>The same with a busy thread for every processor. No goal: a machine that has no time has none for anybody.</summary>
     public static void RunLoaded(RunBuilder run, int rateHz, LabOptions options, CancellationToken cancellationToken)
     {
-        TimeSpan ours = TimeSpan.FromSeconds(options.Quick ? 2 : 10), peers = TimeSpan.FromSeconds(options.Quick ? 2 : 10);
-        using var pacer = new PacerLoop(rateHz);
-        PacedLoop[] contestants = [pacer, new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
-        using var burners = new BusyThreads(Environment.ProcessorCount);
+        using var contestants = new Contestants(rateHz);
+        using var busy = new BusyThreads(Environment.ProcessorCount);
+        TimeSpan each = TimeSpan.FromSeconds(options.Quick ? 1 : 5);
         for (int round = 0; round < (options.Quick ? 1 : 2); round++)
         {
-            foreach (PacedLoop contestant in contestants)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                contestant.RunRound(contestant == pacer ? ours : peers, options.Time);
-            }
+            contestants.RunRound(each, each, each, options.Time, cancellationToken);
         }
 
         AddCases(
             run, string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz-busy"), contestants,
-            new() { ["busyThreads"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), ["realTime"] = pacer.RealTime.ToString() }, isLoaded: true);
+            new() { ["busyThreads"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), ["realTime"] = contestants.Pacer.RealTime.ToString() }, isLoaded: true);
     }
 
-    private static void AddCases(RunBuilder run, string name, PacedLoop[] contestants, Dictionary<string, string> parameters, bool isLoaded)
+    private static void AddCases(RunBuilder run, string name, Contestants contestants, Dictionary<string, string> parameters, bool isLoaded)
     {
-        foreach (PacedLoop contestant in contestants)
+        foreach (PacedLoop contestant in contestants.All)
         {
             var further = new Dictionary<string, double>
             {
@@ -91,6 +82,41 @@ internal static class PacerRounds
     }
 
     private static string LoadAverage() => string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ')[..3]);
+}
+
+/// <summary>The pacer, its peers, and the pacer without one of its means, or bound: what each is good for.</summary>
+internal sealed class Contestants(int rateHz) : IDisposable
+{
+    public PacerLoop Pacer { get; } = new("pacer", rateHz, options => options);
+
+    public IReadOnlyList<PacedLoop> Peers { get; } = [new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
+
+    public IReadOnlyList<PacerLoop> Variants { get; } =
+    [
+        new("pacer-ordinary", rateHz, options => options with { RealTimePriority = 0 }),
+        new("pacer-no-spin", rateHz, options => options with { SpinNsMax = 0 }),
+        new("pacer-bound", rateHz, options => options with { Processors = [Environment.ProcessorCount - 1] }),
+    ];
+
+    public IEnumerable<PacedLoop> All => [Pacer, .. Peers, .. Variants];
+
+    public void RunRound(TimeSpan ours, TimeSpan peers, TimeSpan variants, TimeProvider time, CancellationToken cancellationToken)
+    {
+        foreach (PacedLoop contestant in All)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            contestant.RunRound(contestant == Pacer ? ours : Peers.Contains(contestant) ? peers : variants, time);
+        }
+    }
+
+    public void Dispose()
+    {
+        Pacer.Dispose();
+        foreach (PacerLoop variant in Variants)
+        {
+            variant.Dispose();
+        }
+    }
 }
 
 /// <summary>Keeps processors busy until disposed.</summary>

@@ -1,19 +1,20 @@
 using System.Globalization;
+using Vitrine.Lab.Machine;
 using Vitrine.Measurement;
 
 namespace Vitrine.Lab.Playback;
 
 /// <summary>How exactly frames are on time: the pacer's wake-ups beside those of the loops that people write, on a quiet machine
-/// and on a busy one; and how well two clocks are aligned, in a simulation that is the same every time.</summary>
+/// and on a busy one; how well two clocks are aligned, in a simulation that is the same every time; and what the machine can do for it, on and off.</summary>
 public sealed class PlaybackLaboratory : ILaboratory
 {
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
         "playback",
-        "Whether frames are on time: the pacer beside PeriodicTimer and Thread.Sleep, and two clocks aligned.",
+        "Whether frames are on time: the pacer beside PeriodicTimer and Thread.Sleep, two clocks aligned, and what the machine offers, on and off.",
         [],
         [],
-        TimeSpan.FromMinutes(15),
+        TimeSpan.FromMinutes(18),
         TimeSpan.FromSeconds(42));
 
     /// <inheritdoc/>
@@ -35,12 +36,15 @@ public sealed class PlaybackLaboratory : ILaboratory
         {
             double from = at;
             PacerRounds.Run(
-                run, rate, options, fraction => progress.Report(new(string.Create(CultureInfo.InvariantCulture, $"Wake-ups at {rate} Hz"), from + (fraction * 0.44))), cancellationToken);
-            at += 0.44;
+                run, rate, options, fraction => progress.Report(new(string.Create(CultureInfo.InvariantCulture, $"Wake-ups at {rate} Hz"), from + (fraction * 0.43))), cancellationToken);
+            at += 0.43;
         }
 
         progress.Report(new("Wake-ups at 120 Hz on a busy machine", at));
         PacerRounds.RunLoaded(run, 120, options, cancellationToken);
+        progress.Report(new("Bands and huge pages, on and off", at + 0.05));
+        GovernorRounds.Run(run, options, cancellationToken);
+        HugePageRounds.Run(run, options, cancellationToken);
         progress.Report(new("Done", 1));
         return run.Build("none");
     }
