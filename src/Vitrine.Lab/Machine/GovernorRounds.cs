@@ -50,7 +50,7 @@ internal static class GovernorRounds
         var random = new Random(6);
         var pause = new DeadlineTimer(spinNsMax: 0);
         using RunQueue? queue = RunQueue.TryOpenForThisThread();
-        int frames = options.Quick ? 300 : 4000;
+        int frames = options.Quick ? 200 : 4000;
         for (int frame = -50; frame < frames; frame++)
         {
             cancellationToken.ThrowIfCancellationRequested();
