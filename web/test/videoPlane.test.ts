@@ -173,7 +173,7 @@ describe('JitterBuffer', () => {
     const buffer = new JitterBuffer();
     play(buffer, Array.from({ length: 300 }, () => random() * 50));
     expect(buffer.depthMs).toBeGreaterThan(30);
-    play(buffer, Array.from({ length: 300 }, () => 5), 300 * 33.3 * ms);
+    play(buffer, Array.from({ length: 320 }, () => 5), 300 * 33.3 * ms);
     expect(buffer.depthMs).toBe(0);
   });
 

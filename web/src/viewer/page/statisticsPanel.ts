@@ -130,8 +130,8 @@ export class StatisticsPanel {
   }
 }
 
-function sentenceOf({ kind, reason, losses }: NonNullable<StatisticsDocument['presentation']>): string {
-  const lost = losses === 0 ? '' : ` Lost and made anew ${losses === 1 ? 'once' : `${losses} times`}.`;
+function sentenceOf({ kind, reason, losses, lastLoss }: NonNullable<StatisticsDocument['presentation']>): string {
+  const lost = losses === 0 ? '' : ` Lost and made anew ${losses === 1 ? 'once' : `${losses} times`}: ${lastLoss}.`;
   return `${presentationNames[kind]}: ${reason}.${lost}`;
 }
 

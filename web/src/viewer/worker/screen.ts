@@ -81,6 +81,8 @@ export class Screen {
   #turn: Frame[] = [];
   #turnTimer: ReturnType<typeof setTimeout> | undefined;
   #isHidden = false;
+  /** The host is this machine: nothing lies between that could delay one frame more than another. */
+  isHostNear = false;
 
   constructor(nowNs: () => bigint, makeDecoder: MakeDecoder<VideoFrame>, events: ScreenEvents) {
     this.#nowNs = nowNs;
@@ -233,7 +235,7 @@ export class Screen {
     if (this.#isHidden) return;
     frame.units++;
     const { originNs } = frame.header;
-    const encodedNs = originNs === 0n ? 0 : Number(originNs) + message.encodedAfterNs;
+    const encodedNs = originNs === 0n || this.isHostNear ? 0 : Number(originNs) + message.encodedAfterNs;
     this.#plane.add({
       message,
       done: hasPicture => {

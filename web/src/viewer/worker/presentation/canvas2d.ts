@@ -54,6 +54,8 @@ class Canvas2dSurface implements Surface {
     this.#onLost = undefined;
     this.#picture = undefined;
     this.#image = undefined;
+    // Its pixels are given back now, whenever it is collected.
+    this.#canvas.width = this.#canvas.height = 0;
   }
 }
 

@@ -6,17 +6,23 @@ import { makeWebGpu, whyNoWebGpu } from './webgpu';
 const names: Record<PresentationKind, string> = { webgpu: 'WebGPU', webgl2: 'WebGL2', canvas2d: 'Canvas 2D' };
 const makers: Record<PresentationKind, MakeSurface> = { webgpu: makeWebGpu, webgl2: makeWebGl2, canvas2d: makeCanvas2d };
 
-/** One that is lost so often in so long is left for the next; a person's choice is kept as long as it can be made at all. */
+/** One that is lost so often in so long is left for the next. */
 const lossesMax = 3;
 const lossesWithinMs = 10_000;
+/** A person's choice is left only when it was lost so often before it was so old: when it does not work at all. */
+const livesMs = 300;
 /** One that is lost as soon as it is made must not keep the processor busy. */
 const againAfterMs = 200;
+/** A browser whose GPU process has just died gives nothing for a moment: what worked is tried so often again. */
+const refusalsMax = 2;
 
 export interface PresentationFigures {
   readonly kind: PresentationKind;
   /** In words: why this one. */
   readonly reason: string;
   readonly losses: number;
+  /** Why it was lost the last time; empty when it never was. */
+  readonly lastLoss: string;
 }
 
 interface PresenterEvents {
@@ -39,7 +45,10 @@ export class Presenter {
   /** Counts attempts, so that a surface that became ready too late is given back. */
   #attempt = 0;
   #losses = 0;
+  #lastLoss = '';
   #lossesMs: number[] = [];
+  #stillborn = 0;
+  #refusals = 0;
   #madeMs = -Infinity;
   /** Why kinds are out of the question, or are no more. */
   readonly #unusable = new Map<PresentationKind, string>();
@@ -50,7 +59,7 @@ export class Presenter {
   }
 
   get figures(): PresentationFigures {
-    return { kind: this.#kind, reason: this.#reason, losses: this.#losses };
+    return { kind: this.#kind, reason: this.#reason, losses: this.#losses, lastLoss: this.#lastLoss };
   }
 
   async start(canvas: OffscreenCanvas, wanted: PresentationKind | undefined): Promise<void> {
@@ -65,6 +74,7 @@ export class Presenter {
     this.#wanted = wanted;
     this.#unusable.clear();
     this.#lossesMs = [];
+    this.#stillborn = 0;
     await this.#choose();
     if (this.#kind === before && this.#surface) this.#events.onFigures(this.figures);
     else this.#replace();
@@ -79,6 +89,8 @@ export class Presenter {
   fail(why: string): void {
     this.#unusable.set(this.#kind, `${names[this.#kind]}: ${why}`);
     this.#wanted = undefined;
+    this.#lossesMs = [];
+    this.#stillborn = 0;
     this.#takeAway();
     const attempt = this.#attempt;
     void this.#choose().then(() => {
@@ -121,11 +133,14 @@ export class Presenter {
       if (this.#kind === 'canvas2d') {
         this.#reason = made;
         this.#events.onFigures(this.figures);
+      } else if (this.#lossesMs.length > 0 && ++this.#refusals <= refusalsMax) {
+        this.#replace();
       } else {
         this.fail(made);
       }
       return;
     }
+    this.#refusals = 0;
     this.#surface = made;
     this.#events.onFigures(this.figures);
     this.#events.onSurface(made);
@@ -133,11 +148,14 @@ export class Presenter {
 
   #lost(why: string): void {
     this.#losses++;
+    this.#lastLoss = why;
     const now = this.#nowMs();
     this.#lossesMs = this.#lossesMs.filter(atMs => atMs > now - lossesWithinMs);
     this.#lossesMs.push(now);
-    if (this.#kind !== 'canvas2d' && this.#wanted === undefined && this.#lossesMs.length >= lossesMax) {
-      this.fail(`lost ${this.#lossesMs.length} times in ${lossesWithinMs / 1_000} s, at last because ${why}`);
+    this.#stillborn = now - this.#madeMs < livesMs ? this.#stillborn + 1 : 0;
+    const isHopeless = this.#wanted === undefined ? this.#lossesMs.length >= lossesMax : this.#stillborn >= lossesMax;
+    if (isHopeless && this.#kind !== 'canvas2d') {
+      this.fail(`lost ${lossesMax} times in a short time, at last because ${why}`);
     } else {
       this.#replace();
     }
