@@ -22,9 +22,9 @@ public sealed record H264Report(string? Library, string LibraryReason, IReadOnly
 /// <summary>Finds out what works.</summary>
 public static class H264Support
 {
-    /// <summary>What is tried, in this order: x264 first, because its quality, rate control and latency were measured; hardware where it
-    /// opens.</summary>
-    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc"];
+    /// <summary>What is tried, in this order: x264 first, because its quality, rate control and latency were measured; then hardware where it
+    /// opens; OpenH264 last.</summary>
+    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", "libopenh264"];
 
     /// <summary>What brings the encoder that is preferred, on Debian 13 or 12.</summary>
     public const string InstallCommand = "apt-get install libavcodec61 || apt-get install libavcodec59";
@@ -37,7 +37,8 @@ public static class H264Support
         return new(libraries?.VersionText, reason, [.. EncoderNames.Select(ProbeEncoder)], decoder is not null);
     }
 
-    internal static EncoderBackEnd? TryOpenEncoder(string name, H264EncoderOptions options, out string reason) => AvEncoder.TryOpen(name, options, out reason);
+    internal static EncoderBackEnd? TryOpenEncoder(string name, H264EncoderOptions options, out string reason) =>
+        name == "libopenh264" ? OpenH264Encoder.TryOpen(options, out reason) : AvEncoder.TryOpen(name, options, out reason);
 
     // Hardware has a smallest size above 64x64.
     private static H264EncoderProbe ProbeEncoder(string name)

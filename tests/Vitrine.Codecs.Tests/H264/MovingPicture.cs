@@ -26,11 +26,25 @@ internal static class MovingPicture
     }
 
     /// <summary>Noise that nothing predicts: as many bits as can be had.</summary>
-    public static void Noise(YuvPicture picture, Random random)
+    /// <param name="picture">Is filled.</param>
+    /// <param name="random">Same seed, same noise.</param>
+    /// <param name="mask">Which bits are noise.</param>
+    public static void Noise(YuvPicture picture, Random random, byte mask = 255)
     {
         random.NextBytes(picture.Y);
         random.NextBytes(picture.U);
         random.NextBytes(picture.V);
+        Keep(picture.Y, mask);
+        Keep(picture.U, mask);
+        Keep(picture.V, mask);
+    }
+
+    private static void Keep(Span<byte> bytes, byte mask)
+    {
+        foreach (ref byte value in bytes)
+        {
+            value &= mask;
+        }
     }
 
     /// <summary>Luma, decibels; over the smaller of the two sizes.</summary>
