@@ -39,7 +39,16 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// <summary>How long the source stays open after the last viewer left, in milliseconds: a page that is loaded again finds it open.</summary>
     public const int LingerMs = 5_000;
 
-    private const int SecondQualityBitsPerSecond = 1_000_000;
+    /// <summary>Least bits a second of video: below it nothing can be made out.</summary>
+    internal const int VideoBitsPerSecondMin = 250_000;
+
+    // Below this the whole size looks worse than half of it at the same rate.
+    private const long WholeSizeBitsPerSecondMin = 2_500_000;
+
+    // Who carries less than this part of the first quality's rate gets the second; back when it carried more for a while.
+    private const double FirstQualityShare = 0.7, FirstAgainShare = 0.9;
+    private const long FirstAgainNs = 5_000_000_000, LinksNs = 100_000_000;
+
     private const int RetryMsMin = 250;
     private const int RetryMsMax = 2_000;
 
@@ -80,6 +89,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private RegionCoder? _coder;
     private uint _lastSequence;
     private long _nextCaptureNs;
+    private long _linksNs;
+    private VideoCounts _videoCounts;
 
     /// <summary>Prepares a session; <see cref="StartAsync"/> starts it.</summary>
     /// <param name="opener">Opens what is shared.</param>
@@ -124,6 +135,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     }
 
     internal ShareState? State => _state;
+
+    internal int VideoBitsPerSecondMax => _options.VideoBitsPerSecondMax;
 
     internal CursorState Cursor { get; } = new();
 
@@ -360,11 +373,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         store.Changed += SignalViewers;
         store.CodingWanted += WakeThread;
         _store = store;
-        _coder = new RegionCoder(store, _time, _encoders, _options.Trace) 
-        {
-            FramesPerSecondMax = _options.FramesPerSecondMax,
-            BitsPerSecondMax = (_options.VideoBitsPerSecondMax, SecondQualityBitsPerSecond),
-        };
+        _coder = new RegionCoder(store, _time, _encoders, _options.Trace)  { FramesPerSecondMax = _options.FramesPerSecondMax };
         _nextCaptureNs = 0;
         lock (_stateLock)
         {
@@ -381,7 +390,9 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             // Frames are numbered on across generations, so that a late acknowledgement of an old one cannot be taken for a new one.
             _lastSequence = _store.Sequence;
             _store.Dispose(); // what viewers are being sent stays until they have it
-            _coder?.Dispose();
+            NoteVideo(_coder!.Counts);
+            _videoCounts = default;
+            _coder.Dispose();
             (_store, _coder) = (null, null);
         }
     }
@@ -405,7 +416,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             return true; // who woke us is looked at first
         }
 
-        coder.IsVideoWanted = _isVideoWanted;
+        FollowLinks(coder, nowNs);
         coder.Focus = Cursor.Position;
         TimeSpan wait = coder.NextDueNs == long.MaxValue
             ? Timeout.InfiniteTimeSpan
@@ -451,6 +462,66 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                 coder.CodeDue();
                 return true;
         }
+    }
+
+    /// <summary>The first quality follows the fastest link, the second the slowest of those that do not carry the first.</summary>
+    private void FollowLinks(RegionCoder coder, long nowNs)
+    {
+        coder.IsVideoWanted = _isVideoWanted;
+        if (!_isVideoWanted || nowNs - _linksNs < LinksNs)
+        {
+            return;
+        }
+
+        _linksNs = nowNs;
+        NoteVideo(coder.Counts);
+        ViewerSession[] viewers = _viewers;
+        long first = 0, second = long.MaxValue;
+        foreach (ViewerSession viewer in viewers)
+        {
+            first = viewer.DecodesVideo ? Math.Max(first, viewer.VideoBitsPerSecond) : first;
+        }
+
+        bool hasFirst = false;
+        foreach (ViewerSession viewer in viewers)
+        {
+            if (!viewer.DecodesVideo)
+            {
+                continue;
+            }
+
+            long carried = viewer.VideoBitsPerSecond;
+            bool isLow = carried < FirstQualityShare * first || carried < WholeSizeBitsPerSecondMin;
+            bool isBack = carried >= FirstAgainShare * first && carried >= WholeSizeBitsPerSecondMin && nowNs - viewer.VideoLoweredNs > FirstAgainNs;
+            if (isLow)
+            {
+                viewer.VideoLoweredNs = nowNs;
+            }
+
+            viewer.VideoQuality = isLow ? 1 : isBack ? 0 : viewer.VideoQuality;
+            if (viewer.VideoQuality == 1)
+            {
+                second = Math.Min(second, carried);
+            }
+            else
+            {
+                hasFirst = true;
+            }
+        }
+
+        coder.IsFirstQualityWanted = hasFirst;
+        coder.IsSecondQualityWanted = second != long.MaxValue;
+        coder.BitsPerSecondMax = ((int)first, (int)Math.Min(second, int.MaxValue));
+    }
+
+    private void NoteVideo(in VideoCounts counts)
+    {
+        ShareMeter.VideoUnits.Add(counts.Units - _videoCounts.Units);
+        ShareMeter.VideoKeyFrames.Add(counts.KeyFrames - _videoCounts.KeyFrames);
+        ShareMeter.VideoBytes.Add(counts.Bytes - _videoCounts.Bytes);
+        ShareMeter.VideoFailures.Add(counts.Failures - _videoCounts.Failures);
+        ShareMeter.TilesRefined.Add(counts.RefinedTiles - _videoCounts.RefinedTiles);
+        _videoCounts = counts;
     }
 
     private void SetDue()

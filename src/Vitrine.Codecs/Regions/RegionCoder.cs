@@ -139,6 +139,9 @@ public sealed class RegionCoder : IDisposable
     /// <summary>Whether anybody watches who decodes video.</summary>
     public bool IsVideoWanted { get; set; } = true;
 
+    /// <summary>Whether anybody gets the first quality.</summary>
+    public bool IsFirstQualityWanted { get; set; } = true;
+
     /// <summary>Whether anybody gets the second quality.</summary>
     public bool IsSecondQualityWanted { get; set; }
 
@@ -298,7 +301,7 @@ public sealed class RegionCoder : IDisposable
         foreach (ref readonly MotionArea area in areas)
         {
             if (!IsTaken(area.Bounds) && area.Bounds.Width >= SidePixelsMin && area.Bounds.Height >= SidePixelsMin
-                && area.IsWorthVideo(BeginBytes, BeginTime) && HasLasted(area.Bounds, nowNs))
+                && area.IsWorthVideo(BeginBytes, BeginTime) && HasLasted(area, nowNs))
             {
                 Begin(area, nowNs);
             }
@@ -363,15 +366,18 @@ public sealed class RegionCoder : IDisposable
         Cover(slot);
     }
 
-    private bool HasLasted(DeviceRectangle bounds, long nowNs)
+    /// <summary>Whether it has been worth it for long enough: the more it saves, the sooner.</summary>
+    private bool HasLasted(in MotionArea area, long nowNs)
     {
+        DeviceRectangle bounds = area.Bounds;
+        long neededNs = area.IsWorthVideo(2 * BeginBytes, 2) ? BeginNs / 3 : BeginNs;
         ref Pending oldest = ref _pending[0];
         foreach (ref Pending pending in _pending.AsSpan())
         {
             if (pending.Bounds.Intersects(bounds) && nowNs - pending.LastNs < BeginNs)
             {
                 (pending.Bounds, pending.LastNs) = (bounds, nowNs);
-                return nowNs - pending.SinceNs >= BeginNs;
+                return nowNs - pending.SinceNs >= neededNs;
             }
 
             if (pending.LastNs < oldest.LastNs)
@@ -403,7 +409,7 @@ public sealed class RegionCoder : IDisposable
     private void Begin(in MotionArea area, long nowNs)
     {
         int slot = Array.FindIndex(_slots, region => !region.IsLive);
-        if (slot < 0 || !TryOpen(slot, 0, area.Bounds, nowNs))
+        if (slot < 0 || !TryOpen(slot, IsFirstQualityWanted ? 0 : 1, area.Bounds, nowNs))
         {
             return;
         }
@@ -414,7 +420,7 @@ public sealed class RegionCoder : IDisposable
         _plane.Set(slot, region.Number, area.Bounds);
         _isPlaneChanged = true;
         Cover(slot);
-        Tell(RegionStep.Begins, region, area, region.Streams[0].Encoder!.Size.ToString(), nowNs);
+        Tell(RegionStep.Begins, region, area, "", nowNs);
     }
 
     /// <summary>Covers the tiles of a region that keep changing.</summary>
@@ -464,7 +470,7 @@ public sealed class RegionCoder : IDisposable
             if (stream.Encoder is { } encoder && !Holds(encoder.Size, CodedSize(bounds, quality)))
             {
                 CloseStream(slot, quality);
-                if (quality == 0 && !TryOpen(slot, 0, bounds, nowNs))
+                if (!TryOpen(slot, quality, bounds, nowNs))
                 {
                     End(slot, RegionStep.EndsByFailure, area, nowNs);
                     return;
@@ -602,15 +608,16 @@ public sealed class RegionCoder : IDisposable
         for (int quality = 0; quality < UnitStore.Qualities && region.IsLive; quality++)
         {
             Stream stream = region.Streams[quality];
-            if (quality == 1 && IsSecondQualityWanted != stream.Encoder is not null)
+            bool isWanted = quality == 0 ? IsFirstQualityWanted : IsSecondQualityWanted;
+            if (isWanted != stream.Encoder is not null)
             {
-                if (!IsSecondQualityWanted)
+                if (!isWanted)
                 {
-                    CloseStream(slot, 1);
+                    CloseStream(slot, quality);
                 }
-                else if (!TryOpen(slot, 1, region.Bounds, nowNs))
+                else if (!TryOpen(slot, quality, region.Bounds, nowNs))
                 {
-                    continue;
+                    return;
                 }
             }
 

@@ -19,6 +19,11 @@ internal static class ShareMeter
     public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
     public static readonly Tally CursorsIgnored = new(s_meter, "vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
     public static readonly Tally ClockRequestsDropped = new(s_meter, "vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
+    public static readonly Tally VideoUnits = new(s_meter, "vitrine.video.units", "{unit}", "Access units of video encoded.");
+    public static readonly Tally VideoKeyFrames = new(s_meter, "vitrine.video.keyframes", "{frame}", "Key frames among them.");
+    public static readonly Tally VideoBytes = new(s_meter, "vitrine.video.bytes", "By", "Bytes of video encoded.");
+    public static readonly Tally VideoFailures = new(s_meter, "vitrine.video.failures", "{failure}", "Encoders that failed or could not be had.");
+    public static readonly Tally TilesRefined = new(s_meter, "vitrine.tiles.refined", "{tile}", "Tiles made exact after they were video.");
     public static readonly Tally KeyFramesAsked = new(s_meter, "vitrine.video.keyframes.asked", "{frame}", "Key frames that viewers asked for.");
     public static readonly UpDownCounter<long> Viewers = s_meter.CreateUpDownCounter<long>("vitrine.viewers", "{viewer}", "Viewers connected now.");
 

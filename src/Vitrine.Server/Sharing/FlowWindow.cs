@@ -3,7 +3,23 @@ using Vitrine.Wire;
 namespace Vitrine.Server.Sharing;
 
 /// <summary>A frame on its way to a viewer. Times are the host's monotonic nanoseconds.</summary>
-internal readonly record struct FrameInFlight(uint Sequence, long OriginNs, long CapturedNs, long EncodedNs, long SentNs);
+/// <param name="Sequence">Its number.</param>
+/// <param name="OriginNs">The change was first known.</param>
+/// <param name="CapturedNs">Its pixels were in memory.</param>
+/// <param name="EncodedNs">It was coded.</param>
+/// <param name="SentNs">Its last packet so far was handed over.</param>
+/// <param name="Bytes">Of its packets so far.</param>
+internal readonly record struct FrameInFlight(uint Sequence, long OriginNs, long CapturedNs, long EncodedNs, long SentNs, long Bytes = 0)
+{
+    /// <summary>Its first packet was handed over.</summary>
+    public long FirstSentNs { get; init; }
+
+    /// <summary>Bytes that had been acknowledged then.</summary>
+    public long DeliveredBytes { get; init; }
+
+    /// <summary>When they had been; <see cref="FirstSentNs"/> when nothing was on its way.</summary>
+    public long DeliveredNs { get; init; }
+}
 
 /// <summary>How many unacknowledged frames a viewer may have: two, so that one is decoded while the next travels, and one
 /// more for every 16 ms that the path is long.</summary>
@@ -19,6 +35,8 @@ internal sealed class FlowWindow
 
     private readonly Lock _lock = new();
     private readonly FrameInFlight[] _frames = new FrameInFlight[FramesMax];
+    private long _deliveredBytes;
+    private long _deliveredNs;
     private int _first;
     private int _count;
     private long _bucketStartNs;
@@ -69,11 +87,36 @@ internal sealed class FlowWindow
             int last = (_first + _count - 1 + FramesMax) % FramesMax;
             if (_count > 0 && _frames[last].Sequence == frame.Sequence)
             {
-                _frames[last] = frame;
+                FrameInFlight before = _frames[last];
+                _frames[last] = frame with
+                {
+                    Bytes = before.Bytes + frame.Bytes,
+                    FirstSentNs = before.FirstSentNs,
+                    DeliveredBytes = before.DeliveredBytes,
+                    DeliveredNs = before.DeliveredNs,
+                };
             }
             else if (_count < FramesMax)
             {
-                _frames[(_first + _count++) % FramesMax] = frame;
+                _frames[(_first + _count) % FramesMax] = frame with
+                {
+                    FirstSentNs = frame.SentNs,
+                    DeliveredBytes = _deliveredBytes,
+                    DeliveredNs = _count == 0 ? frame.SentNs : _deliveredNs,
+                };
+                _count++;
+            }
+        }
+    }
+
+    /// <summary>Bytes of all frames acknowledged.</summary>
+    public long DeliveredBytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _deliveredBytes;
             }
         }
     }
@@ -83,11 +126,14 @@ internal sealed class FlowWindow
     {
         lock (_lock)
         {
+            long bytes = 0;
             for (int i = 0; i < _count; i++)
             {
                 frame = _frames[(_first + i) % FramesMax];
+                bytes += frame.Bytes;
                 if (frame.Sequence == sequence)
                 {
+                    (_deliveredBytes, _deliveredNs) = (_deliveredBytes + bytes, nowNs);
                     _first = (_first + i + 1) % FramesMax;
                     _count -= i + 1;
                     AddRoundTrip(nowNs - frame.SentNs, nowNs);

@@ -33,6 +33,7 @@ internal sealed class ViewerSession : IDisposable
     private readonly TimeProvider _time;
     private readonly AsyncSignal _signal = new();
     private readonly FlowWindow _window = new();
+    private readonly LinkMeter _link;
     private readonly TileSnapshot _snapshot = new();
     private readonly VideoChains _chains = new();
     // The largest cursor is a little larger than the largest packet of tiles. Grows once for a larger access unit.
@@ -81,11 +82,25 @@ internal sealed class ViewerSession : IDisposable
     public ViewerSession(ShareSession share, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
     {
         (_share, _connection, _grants, _time) = (share, connection, grants, time);
+        _link = new(ShareSession.VideoBitsPerSecondMin, share.VideoBitsPerSecondMax);
         _joinedNs = _progressNs = time.GetMonotonicNanoseconds();
     }
 
     /// <summary>Bytes of packets handed to the connection.</summary>
     public long BytesSent => Interlocked.Read(ref _bytesSent);
+
+    /// <summary>Most bits a second of video that its link carries without a queue.</summary>
+    public long VideoBitsPerSecond => _link.TargetBitsPerSecond;
+
+    /// <summary>Which quality of video it gets: 0, or 1 when it cannot carry the first.</summary>
+    public int VideoQuality
+    {
+        get => _chains.Quality;
+        set => _chains.Quality = value;
+    }
+
+    /// <summary>When it was last moved to the second quality, monotonic; for whoever decides about <see cref="VideoQuality"/>.</summary>
+    public long VideoLoweredNs { get; set; }
 
     /// <summary>Whether it is sent video: it has greeted, and said that it decodes it.</summary>
     public bool DecodesVideo => _decodesVideo;
@@ -365,7 +380,7 @@ internal sealed class ViewerSession : IDisposable
             NoteProgress(); // from now on something is owed to us
         }
 
-        _window.Sending(new(header.Sequence, header.OriginNs, header.OriginNs + prefix.CapturedAfterNs, header.OriginNs + prefix.EncodedAfterNs, nowNs));
+        _window.Sending(new(header.Sequence, header.OriginNs, header.OriginNs + prefix.CapturedAfterNs, header.OriginNs + prefix.EncodedAfterNs, nowNs, bytes));
         if (!header.Flags.HasFlag(PacketFlags.More))
         {
             ReleaseSnapshot(); // the bytes are in our buffer: a viewer that stalls now holds no tiles
@@ -555,6 +570,7 @@ internal sealed class ViewerSession : IDisposable
                 {
                     NoteProgress();
                     Record(frame, presented);
+                    _link.Add(frame, _window.DeliveredBytes, presented.ReceivedNs, nowNs);
                     _signal.Set(inline: true);
                 }
 

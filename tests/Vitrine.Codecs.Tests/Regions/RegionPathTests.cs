@@ -3,6 +3,7 @@ using Vitrine.Codecs.Tests.Tiles;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Imaging;
+using Vitrine.Wire;
 using Xunit.Abstractions;
 
 namespace Vitrine.Codecs.Tests.Regions;
@@ -168,6 +169,42 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         motion.Play(1);
         Assert.Empty(motion.Viewer.Decoder.Regions);
         motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
+    public void SecondQuality_HalfTheSizeAndTheRestStaysExact()
+    {
+        using Motion motion = new(7);
+        using VideoViewer slow = new(motion.Store, TimeProvider.System, decodesVideo: true);
+        slow.Chains!.Quality = 1;
+        motion.Coder.IsSecondQualityWanted = true;
+        List<VideoHead> heads = [];
+        slow.Loses = head =>
+        {
+            heads.Add(head);
+            return false;
+        };
+        for (int i = 0; i < 60; i++)
+        {
+            motion.Play(1);
+            slow.Update(motion.Coder);
+            slow.AssertExactOutside(motion.Screen);
+        }
+
+        Assert.True(slow.Decoder.Counts.Decoded > 30);
+        Assert.Equal(0, slow.Decoder.Counts.Resets);
+        Assert.All(heads, head => Assert.True(head.Flags.HasFlag(VideoFlags.HalfSize) && head.CodedSize.Width < head.Bounds.Width));
+        // Back to the first: a key frame of that stream, and on it goes.
+        slow.Chains.Quality = 0;
+        motion.Coder.IsSecondQualityWanted = false;
+        heads.Clear();
+        for (int i = 0; i < 20; i++)
+        {
+            motion.Play(1);
+            slow.Update(motion.Coder);
+        }
+
+        Assert.True(heads.Count > 10 && heads[0].IsKeyFrame && heads.TrueForAll(head => !head.Flags.HasFlag(VideoFlags.HalfSize)));
     }
 
     [Fact]
