@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Vitrine.Codecs.Regions;
 
@@ -7,6 +8,9 @@ namespace Vitrine.Cli.Sharing;
 /// <remarks>Called by the session's thread. When the file cannot be written any more (a full disk) tracing ends and sharing goes on.</remarks>
 internal sealed class RegionTrace : IDisposable
 {
+    // «832x640+192+64» stays readable.
+    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly StreamWriter _writer;
     private readonly Action<string> _onFailure;
     private bool _hasFailed;
@@ -24,7 +28,7 @@ internal sealed class RegionTrace : IDisposable
         }
 
         using MemoryStream line = new();
-        using (Utf8JsonWriter json = new(line))
+        using (Utf8JsonWriter json = new(line, s_options))
         {
             json.WriteStartObject();
             json.WriteNumber("atMs", Math.Round(decision.AtNs / 1e6, 3));

@@ -347,9 +347,9 @@ public sealed class RegionCoder : IDisposable
         }
 
         bool isSmaller = region.Bounds.Contains(found.Bounds);
-        if (!isSmaller || found.Bounds.Area > 0.7 * region.Bounds.Area)
+        if (!isSmaller || found.Bounds == region.Bounds || found.Bounds != region.Found)
         {
-            region.ShrinkSinceNs = nowNs;
+            (region.Found, region.FoundNs) = (found.Bounds, nowNs);
         }
 
         if (!isSmaller)
@@ -358,7 +358,7 @@ public sealed class RegionCoder : IDisposable
             DeviceRectangle both = region.Bounds.Union(found.Bounds);
             Change(slot, IsTakenBut(slot, both) || both.Area > 1.5 * found.Bounds.Area ? found.Bounds : both, found, nowNs);
         }
-        else if (nowNs - region.ShrinkSinceNs > ShrinkNs)
+        else if (nowNs - region.FoundNs > ShrinkNs)
         {
             Change(slot, found.Bounds, found, nowNs);
         }
@@ -416,7 +416,7 @@ public sealed class RegionCoder : IDisposable
 
         Slot region = _slots[slot];
         (region.IsLive, region.Number, region.Bounds) = (true, ++_lastNumber, area.Bounds);
-        (region.MovedNs, region.WorthNs, region.ShrinkSinceNs) = (nowNs, nowNs, nowNs);
+        (region.MovedNs, region.WorthNs, region.Found, region.FoundNs) = (nowNs, nowNs, area.Bounds, nowNs);
         _plane.Set(slot, region.Number, area.Bounds);
         _isPlaneChanged = true;
         Cover(slot);
@@ -824,6 +824,9 @@ public sealed class RegionCoder : IDisposable
         public DeviceRectangle Bounds;
         public long MovedNs;
         public long WorthNs;
-        public long ShrinkSinceNs;
+
+        /// <summary>Where it moves now, and since when it is just there.</summary>
+        public DeviceRectangle Found;
+        public long FoundNs;
     }
 }
