@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { presentationKinds } from '../src/viewer/worker/presentation/surface';
 import { DisplayState } from '../src/wire/messages';
-import { buildPages, launchChromium } from './support/browser';
+import { buildPages, launchChromium, launchChromiumWithSoftwareGpu } from './support/browser';
 import { paintDesktop } from './support/desktop';
 import { FakeHost, type FakeHostOptions, now, token } from './support/fakeHost';
+import { encodeMotion } from './support/h264';
+import { regionOf, VideoSender } from './support/video';
 
 /** Pictures of the pages for people to look at: VITRINE_SHOTS=folder npx vitest run test/shots.ts */
 const shots = process.env['VITRINE_SHOTS'] ?? '.';
@@ -31,6 +34,7 @@ describe('Shots', () => {
     readonly width?: number;
     readonly height?: number;
     readonly query?: string;
+    readonly browser?: Browser;
     readonly options?: Partial<FakeHostOptions>;
   }
 
@@ -38,7 +42,7 @@ describe('Shots', () => {
     const host = new FakeHost({ width: 1280, height: 720, folder, source: ':0', ...view.options });
     await host.start();
     paintDesktop(host);
-    const context = await browser.newContext({
+    const context = await (view.browser ?? browser).newContext({
       viewport: { width: view.width ?? 1280, height: view.height ?? 720 }, colorScheme: view.theme ?? 'dark', reducedMotion: 'reduce',
     });
     const page = await context.newPage();
@@ -65,7 +69,43 @@ describe('Shots', () => {
     scaleMilli: index === 1 ? 1_500 : 1_000, rotationDegrees: index === 2 ? 90 : 0, primary: index === 0, name: `DP-${index + 1}`,
   }));
 
+  /** A video in a window, with one tile that rests; the last frame is always the same. */
+  async function play(host: FakeHost, frames: number): Promise<void> {
+    const box = { x: 160, y: 120, width: 480, height: 300 };
+    const sender = new VideoSender(host, encodeMotion(496, 304, frames, 60), { width: 496, height: 304 });
+    const show = async (sequence: number): Promise<void> => {
+      await vi.waitFor(() => expect(host.presented.some(shown => shown.sequence === sequence)).toBe(true), { timeout: 5_000, interval: 4 });
+    };
+    await show(host.sendAsFrame([sender.regions(regionOf(1, box))]));
+    for (let i = 0; i < frames; i++) {
+      if (i === frames - 1) await show(host.sendAsFrame([sender.regions(regionOf(1, box, (column, row) => column !== 5 || row !== 4))]));
+      await show(host.sendAsFrame([sender.next(1, box)], now() - 5_000_000n));
+    }
+  }
+
+  for (const kind of presentationKinds) {
+    it(`presentation ${kind}`, async () => {
+      const withGpu = await launchChromiumWithSoftwareGpu();
+      await shoot(`presentation-${kind}`, { browser: withGpu, width: 800, height: 450, query: `?t=${token}&present=${kind}` }, async (page, host) => {
+        await until(page, 'live');
+        await page.keyboard.press('p');
+        await play(host, 12);
+        await page.keyboard.press('Escape');
+        await page.waitForTimeout(500);
+      });
+      await withGpu.close();
+    }, 60_000);
+  }
+
   for (const theme of ['dark', 'light'] as const) {
+    it(`video ${theme}`, () => shoot(`video-${theme}`, { theme, width: 1_100, height: 720 }, async (page, host) => {
+      await until(page, 'live');
+      await page.keyboard.press('i');
+      await page.keyboard.press('o');
+      await play(host, 40);
+      await page.waitForTimeout(700);
+    }), 30_000);
+
     it(`live ${theme}`, () => shoot(`live-${theme}`, { theme }, async (page, host) => {
       await until(page, 'live');
       await move(host, 40);

@@ -3,7 +3,7 @@ import { KeyFrameReason, PacketType, type Region, type Video, VideoCodec, VideoF
 import { type Rectangle, subtract, takeRuns } from '../src/viewer/worker/geometry';
 import { codecOf } from '../src/viewer/worker/video/annexB';
 import { coveredParts } from '../src/viewer/worker/video/cover';
-import type { DecodedFrame, DecoderEvents } from '../src/viewer/worker/video/decoder';
+import type { DecodedFrame, DecoderEvents, DecoderWish } from '../src/viewer/worker/video/decoder';
 import { JitterBuffer } from '../src/viewer/worker/video/jitterBuffer';
 import { StreamChain } from '../src/viewer/worker/video/streamChain';
 import { VideoPlane } from '../src/viewer/worker/video/videoPlane';
@@ -200,13 +200,13 @@ class FakeFrame implements DecodedFrame {
 class FakeDecoder {
   static made: FakeDecoder[] = [];
   static takes = true;
-  readonly codec: string;
+  readonly wish: DecoderWish;
   readonly events: DecoderEvents<FakeFrame>;
   readonly waiting: number[] = [];
   isOpen = true;
 
-  constructor(codec: string, events: DecoderEvents<FakeFrame>) {
-    this.codec = codec;
+  constructor(wish: DecoderWish, events: DecoderEvents<FakeFrame>) {
+    this.wish = wish;
     this.events = events;
     FakeDecoder.made.push(this);
   }
@@ -241,7 +241,7 @@ describe('VideoPlane', () => {
     FakeDecoder.made = [];
     FakeDecoder.takes = true;
     FakeFrame.open = 0;
-    plane = new VideoPlane<FakeFrame>((codec, _width, _height, events) => new FakeDecoder(codec, events), {
+    plane = new VideoPlane<FakeFrame>((wish, events) => new FakeDecoder(wish, events), {
       onFrame: (_frame, message, parts) => { drawn.push({ number: message.number, parts }); },
       askForKeyFrame: (region, reason) => { asked.push([region, reason]); },
       onGivenUp: why => { givenUp.push(why); },
@@ -274,7 +274,7 @@ describe('VideoPlane', () => {
     add(2);
     expect(done).toEqual([]);
     decoder().give();
-    expect(decoder().codec).toBe('avc1.42c01f');
+    expect(decoder().wish).toEqual({ codec: 'avc1.42c01f', codedWidth: 128, codedHeight: 64, isSoftwareWanted: false });
     expect(done).toEqual([[1, true], [2, true]]);
     expect(drawn).toEqual([1, 2].map(number => ({ number, parts: [{ x: 64, y: 64, width: 64, height: 64 }] })));
     expect(asked).toEqual([]);
@@ -352,6 +352,7 @@ describe('VideoPlane', () => {
     expect(asked).toEqual([[1, KeyFrameReason.DecoderError]]);
     add(3);
     add(4, { flags: VideoFlag.KeyFrame });
+    expect(decoder().wish.isSoftwareWanted).toBe(true);
     decoder().give();
     expect(done.slice(2)).toEqual([[3, false], [4, true]]);
     expect(plane.figures()).toMatchObject({ resets: 1, keyFramesAsked: 1, framesDrawn: 1, unitsDropped: 3 });

@@ -48,10 +48,25 @@ export class MonitorMenu {
     this.#topology = topology;
     const { button, label } = this.#elements;
     button.hidden = !this.hasChoice;
-    label.textContent = this.current;
+    label.replaceChildren(...this.#labelParts());
     button.title = `What to show: ${this.current} (m)`;
     if (!this.hasChoice) this.close(false);
     else if (this.isOpen) this.#fill();
+  }
+
+  /** The words of `current`; those in `label-detail` are left out where there is no room for them. */
+  #labelParts(): (string | HTMLElement)[] {
+    const topology = this.#topology;
+    if (!topology || !this.hasChoice) return [];
+    const detail = (text: string): HTMLElement => {
+      const part = document.createElement('span');
+      part.className = 'label-detail';
+      part.textContent = text;
+      return part;
+    };
+    if (topology.selected === wholePicture) return ['All', detail(` ${topology.monitors.length}`), ' screens'];
+    const short = `Screen ${topology.selected + 1}`;
+    return [short, detail(this.current.slice(short.length))];
   }
 
   toggle(): void {

@@ -37,6 +37,8 @@ export class Outlines {
     if (!this.isOn) return;
     this.#regions.replaceChildren(...regions.flatMap(region => [
       ...region.parts.map(part => box(part, 'outline-covered')),
+      // Dark below the dashes, so that they are seen on any picture.
+      box(region, 'outline-edge'),
       box(region, 'outline-region'),
     ]));
     this.#flashes.append(...refined.map(area => box(area, 'outline-refined')));

@@ -235,6 +235,7 @@ export class Screen {
     if (this.#isHidden) return;
     frame.units++;
     const { originNs } = frame.header;
+    // A frame without an origin says nothing about the network, and is shown at once.
     const encodedNs = originNs === 0n || this.isHostNear ? 0 : Number(originNs) + message.encodedAfterNs;
     this.#plane.add({
       message,

@@ -20,8 +20,6 @@ const clockEveryMs = 2_000;
 const clockEveryIdleMs = 10_000;
 const samplesEveryMs = 250;
 const videoLookMs = 250;
-/** A loopback address with a longer way behind it is a tunnel's end. */
-const nearMsMax = 8;
 /** Refined rectangles told to the page at once; more are noise to the eye. */
 const refinedMax = 256;
 
@@ -29,7 +27,6 @@ let connection: HostConnection | undefined;
 let isStarted = false;
 /** Why this viewer asks for tiles only, in words. */
 let whyNot: string | undefined = 'not known yet';
-let isLoopback = false;
 let isOutlining = false;
 let videoTold = '';
 let sessionId = '';
@@ -88,7 +85,7 @@ function tellVideo(): void {
 async function start(message: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
   if (isStarted) return;
   isStarted = true;
-  isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(message.streamUrl).hostname);
+  screen.isHostNear = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(message.streamUrl).hostname);
   screen.setHidden(message.isHidden);
   setInterval(() => {
     screen.plane.look();
@@ -198,7 +195,6 @@ function handle(header: Header, message: HostMessage, receivedNs: bigint): void 
     case PacketType.ClockReply:
       clockWaitingSinceMs = undefined;
       clock.add(message.requestSentNs, message.requestReceivedNs, message.replySentNs, receivedNs);
-      screen.isHostNear = isLoopback && (clock.delayMs ?? Infinity) < nearMsMax;
       break;
     case PacketType.Statistics:
       post({ kind: 'hostStatistics', statistics: message });

@@ -165,5 +165,6 @@ export function whyNoWebGl2(): string | undefined {
   const information = gl.getExtension('WEBGL_debug_renderer_info');
   const renderer = String(gl.getParameter(information?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
   gl.getExtension('WEBGL_lose_context')?.loseContext();
-  return /swiftshader|llvmpipe|softpipe|software|basic render|swr\b/i.test(renderer) ? `WebGL2 is drawn by software (${renderer})` : undefined;
+  const software = /swiftshader|llvmpipe|softpipe|microsoft basic render|software/i.exec(renderer);
+  return software ? `WebGL2 is drawn by software (${software[0]})` : undefined;
 }

@@ -18,20 +18,28 @@ export interface DecoderEvents<Frame> {
   onError(why: string): void;
 }
 
-export type MakeDecoder<Frame> = (codec: string, width: number, height: number, events: DecoderEvents<Frame>) => Decoder | undefined;
+export interface DecoderWish {
+  readonly codec: string;
+  readonly codedWidth: number;
+  readonly codedHeight: number;
+  /** The last one failed without a picture: leave the graphics processor, which may just have gone, out of it. */
+  readonly isSoftwareWanted: boolean;
+}
 
-function configOf(codec: string): VideoDecoderConfig {
+export type MakeDecoder<Frame> = (wish: DecoderWish, events: DecoderEvents<Frame>) => Decoder | undefined;
+
+function configOf(codec: string, isSoftwareWanted = false): VideoDecoderConfig {
   // No description: access units come in Annex B form, parameter sets within. The colours are those of the protocol.
   return {
     codec,
     optimizeForLatency: true,
-    hardwareAcceleration: 'no-preference',
+    hardwareAcceleration: isSoftwareWanted ? 'prefer-software' : 'no-preference',
     colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
   };
 }
 
 /** The browser's own H.264 decoder. */
-export const makeWebCodecsDecoder: MakeDecoder<VideoFrame> = (codec, codedWidth, codedHeight, events) => {
+export const makeWebCodecsDecoder: MakeDecoder<VideoFrame> = ({ codec, codedWidth, codedHeight, isSoftwareWanted }, events) => {
   const decoder = new VideoDecoder({
     output: frame => events.onFrame(frame),
     error: error => events.onError(error.message),
@@ -40,7 +48,7 @@ export const makeWebCodecsDecoder: MakeDecoder<VideoFrame> = (codec, codedWidth,
     if (decoder.state !== 'closed') decoder.close();
   };
   try {
-    decoder.configure({ ...configOf(codec), codedWidth, codedHeight });
+    decoder.configure({ ...configOf(codec, isSoftwareWanted), codedWidth, codedHeight });
   } catch {
     // A codec string that is none: its parts came from outside.
     close();

@@ -1,4 +1,4 @@
-const windowNs = 8_000_000_000;
+const windowNs = 5_000_000_000;
 const samplesMax = 512;
 /** Below this share of late arrivals showing one a little late is better than showing all of them later. */
 const inTimeShare = 0.9;

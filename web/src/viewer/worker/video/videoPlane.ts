@@ -97,7 +97,9 @@ export class VideoPlane<Frame extends DecodedFrame> {
   /** Takes one access unit; `encodedNs` by the host's clock and `receivedNs` by ours say when it is due. 0: at once. */
   add(unit: Unit, encodedNs: number, receivedNs: number): void {
     const { message } = unit;
-    const dueMs = encodedNs === 0 ? 0 : this.#jitter.add(encodedNs, receivedNs) / 1e6;
+    let dueMs = 0;
+    if (encodedNs === 0) this.#jitter.forget();
+    else dueMs = this.#jitter.add(encodedNs, receivedNs) / 1e6;
     if (message.codec !== VideoCodec.H264 || !this.#listed.has(message.region)) {
       this.#unitsDropped++;
       unit.done(false);
@@ -116,6 +118,7 @@ export class VideoPlane<Frame extends DecodedFrame> {
         onFrame: (frame, message) => this.#onFrame(frame, message),
         onReset: why => this.#onReset(why),
         onDropped: () => { this.#unitsDropped++; },
+        areDecodersDoubtful: () => this.#resetsMs.length > 0,
         askForKeyFrame: reason => {
           if (!this.#listed.has(number)) return;
           this.#keyFramesAsked++;

@@ -25,6 +25,8 @@ export interface VideoStreamEvents<Frame> {
   onReset(why: string): void;
   onDropped(): void;
   askForKeyFrame(reason: number): void;
+  /** Decoders have failed lately, and none has given a picture since. */
+  areDecodersDoubtful(): boolean;
 }
 
 /**
@@ -126,7 +128,7 @@ export class VideoStream<Frame extends DecodedFrame> {
   #makeDecoder(codec: string, { codedWidth, codedHeight }: Video): Decoder | undefined {
     // A decoder that was replaced may still call.
     let isCurrent = (): boolean => true;
-    const decoder = this.#make(codec, codedWidth, codedHeight, {
+    const decoder = this.#make({ codec, codedWidth, codedHeight, isSoftwareWanted: this.#events.areDecodersDoubtful() }, {
       onFrame: frame => {
         if (isCurrent()) this.#onFrame(frame);
         else frame.close();
