@@ -36,6 +36,9 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("--port", "70000", "port", "0 to 65535")]
     [InlineData("--port", "eighty", "port", "0 to 65535")]
     [InlineData("--fps", "0", "fps", "1 to 240")]
+    [InlineData("--cpus", "3-1", "cpus", "0-3,6")]
+    [InlineData("--cpus", "1024", "cpus", "0-3,6")]
+    [InlineData("--cpus", "0,,1", "cpus", "0-3,6")]
     [InlineData("--region", "800x600", "region", "WIDTHxHEIGHT+X+Y")]
     [InlineData("--listen", "localhost.", "listen", "IP address")]
     [InlineData("--backend", "x11-magic", "backend", "x11-shm")]
@@ -118,6 +121,13 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("5x5+99999999999+0")]
     [InlineData("32768x5+0+0")]
     public void BrokenRegion_IsRefused(string text) => Assert.False(Setting.TryParseRegion(text, out _));
+
+    [Fact]
+    public void Processors_AreParsed()
+    {
+        Assert.True(Setting.TryParseProcessors("6,0-2,2", out int[] processors));
+        Assert.Equal([0, 1, 2, 6], processors);
+    }
 
     private (ShareSettings? Settings, SettingError? Error) Read(string[] flags, Dictionary<string, string> variables, string? yaml)
     {

@@ -111,6 +111,14 @@ public sealed class SharingTests(DisplayFixture display) : IClassFixture<Display
     }
 
     [Fact]
+    public void ProcessorsThatAreNotThere_ExitWith2()
+    {
+        (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, "share", "--port", "0", "--cpus", "1023");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("1023", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ReadyFileUnwritable_ExitsWith1()
     {
         (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, "share", "--port", "0", "--ready-file", Path.Combine(_folder.FullName, "none", "ready.json"));

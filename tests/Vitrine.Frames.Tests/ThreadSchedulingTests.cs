@@ -27,6 +27,16 @@ public sealed class ThreadSchedulingTests
     });
 
     [Fact]
+    public void WholeProcess_NoneOfThemThere_NothingChanges()
+    {
+        string[] before = Allowed();
+        Assert.False(ThreadScheduling.TryBindProcess(1023));
+        Assert.Equal(before, Allowed());
+
+        static string[] Allowed() => [.. File.ReadLines("/proc/self/status").Where(line => line.StartsWith("Cpus_allowed", StringComparison.Ordinal))];
+    }
+
+    [Fact]
     public void OutOfRange_Refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => ThreadScheduling.TryMakeRealTime(0));

@@ -56,6 +56,7 @@ internal sealed class Setting
         new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file that exists", File.Exists),
         new("key", "FILE", "private key of the certificate (PEM)", "a PEM file that exists", File.Exists),
         new("max-viewers", "N", $"most viewers at once (default: {ShareSettings.DefaultMaxViewers})", $"1 to {ShareSettings.MaxViewersMax}", IsNumber(1, ShareSettings.MaxViewersMax)),
+        new("cpus", "LIST", "processors to run on (default: all); measure before: it rarely helps", $"numbers below {ThreadScheduling.ProcessorsMax} and ranges, such as 0-3,6", text => TryParseProcessors(text, out _)),
         new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}", "a file", IsText(4096)),
     ];
 
@@ -97,6 +98,29 @@ internal sealed class Setting
 
     /// <summary>Parses <c>WxH</c> of a private display.</summary>
     public static bool TryParseSize(string text, out DeviceSize size) => TryParseSides(text, 64, 16_384, out size) && FrameFormat.IsSupported(size);
+
+    /// <summary>Parses processors as the kernel lists them: <c>0-3,6</c>.</summary>
+    public static bool TryParseProcessors(string text, out int[] processors)
+    {
+        processors = [];
+        SortedSet<int> all = [];
+        foreach (string part in text.Split(','))
+        {
+            string[] ends = part.Split('-');
+            if (ends.Length > 2
+                || !int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out int first)
+                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last)
+                || first > last || last >= ThreadScheduling.ProcessorsMax)
+            {
+                return false;
+            }
+
+            all.UnionWith(Enumerable.Range(first, last - first + 1));
+        }
+
+        processors = [.. all];
+        return true;
+    }
 
     private static bool TryParseSides(ReadOnlySpan<char> text, int least, int most, out DeviceSize size)
     {

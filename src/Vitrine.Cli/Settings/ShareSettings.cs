@@ -52,5 +52,7 @@ internal sealed class ShareSettings
 
     public int MaxViewers { get; set; } = DefaultMaxViewers;
 
+    public string? Cpus { get; set; }
+
     public string? ReadyFile { get; set; }
 }

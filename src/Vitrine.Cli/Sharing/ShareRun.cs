@@ -38,6 +38,12 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             }
         }
 
+        // Before the session's threads start: they inherit it.
+        if (settings.Cpus is { } cpus && Setting.TryParseProcessors(cpus, out int[] processors) && !ThreadScheduling.TryBindProcess(processors))
+        {
+            return terminal.Fail(ExitCode.Usage, $"None of the processors {cpus} can be used.", "It comes from cpus.", $"This process may use {Environment.ProcessorCount} of them: «taskset -pc $$» lists which.");
+        }
+
         ServerOptions options = new()
         {
             Listen = IPAddress.Parse(settings.Listen),

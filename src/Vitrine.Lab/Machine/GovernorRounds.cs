@@ -10,6 +10,7 @@ namespace Vitrine.Lab.Machine;
 /// same sizes and the same rest of the machine; once quiet, once with busy threads on half of the processors.</summary>
 internal static class GovernorRounds
 {
+    private const int FramesOfRound = 40;
     private static readonly DeviceSize[] s_sizes = [new(64, 64), new(200, 100), new(640, 360), new(1920, 1080)];
 
     public static void Run(RunBuilder run, LabOptions options, CancellationToken cancellationToken)
@@ -35,12 +36,16 @@ internal static class GovernorRounds
                     ["bandsMean"] = contestant.BandsMean,
                     ["trials"] = contestant.Governor?.TrialCount ?? 0,
                     ["loadChanges"] = contestant.Governor?.LoadChangeCount ?? 0,
+                    ["littleP50Ms"] = contestant.Little.P50Ns / 1e6,
+                    ["muchP50Ms"] = contestant.Much.P50Ns / 1e6,
                 }));
             }
 
             foreach (Contestant peer in contestants[..2])
             {
-                run.Add(RatioRecord.Of($"bands-governed/{load} mean vs {peer.Name}", governed.Series.All.MeanNs / peer.Series.All.MeanNs, goal: null));
+                // The median of the rounds: a frame during which another program took the processor for 50 ms weighs as much as 50 others.
+                double[] ratios = [.. governed.RoundsNs.Zip(peer.RoundsNs, (ours, theirs) => (double)ours / theirs)];
+                run.Add(RatioRecord.Of($"bands-governed/{load} mean vs {peer.Name}", RoundSeries.Median(ratios), goal: null) with { Rounds = ratios });
             }
         }
     }
@@ -53,6 +58,11 @@ internal static class GovernorRounds
         int frames = options.Quick ? 200 : 4000;
         for (int frame = -50; frame < frames; frame++)
         {
+            if (frame >= 0 && frame % FramesOfRound == 0)
+            {
+                Array.ForEach(contestants, contestant => contestant.BeginRound());
+            }
+
             cancellationToken.ThrowIfCancellationRequested();
             DeviceSize size = s_sizes[random.Next(s_sizes.Length)];
             for (int i = 0; i < contestants.Length; i++)
@@ -63,10 +73,7 @@ internal static class GovernorRounds
             }
         }
 
-        foreach (Contestant contestant in contestants)
-        {
-            contestant.Series.EndRound();
-        }
+        Array.ForEach(contestants, contestant => contestant.Series.EndRound());
     }
 
     private sealed class Contestant(string name, ParallelismGovernor? governor, int bands)
@@ -80,7 +87,22 @@ internal static class GovernorRounds
 
         public RoundSeries Series { get; } = new();
 
+        /// <summary>Frames of the smallest size.</summary>
+        public LatencyHistogram Little { get; } = new();
+
+        /// <summary>Frames of the largest size.</summary>
+        public LatencyHistogram Much { get; } = new();
+
+        /// <summary>Time of all frames of each round.</summary>
+        public List<long> RoundsNs { get; } = [];
+
         public double BandsMean => (double)_bands / Math.Max(1, _frames);
+
+        public void BeginRound()
+        {
+            Series.EndRound();
+            RoundsNs.Add(0);
+        }
 
         public void Do(BandWorkers workers, DeviceSize size, RunQueue? queue, TimeProvider time, bool isCounted)
         {
@@ -93,6 +115,8 @@ internal static class GovernorRounds
             if (isCounted)
             {
                 Series.Record(tookNs);
+                RoundsNs[^1] += tookNs;
+                (size == s_sizes[0] ? Little : size == s_sizes[^1] ? Much : null)?.Record(tookNs);
                 _frames++;
                 _bands += into;
             }

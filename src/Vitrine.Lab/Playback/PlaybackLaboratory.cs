@@ -8,6 +8,8 @@ namespace Vitrine.Lab.Playback;
 /// and on a busy one; how well two clocks are aligned, in a simulation that is the same every time; and what the machine can do for it, on and off.</summary>
 public sealed class PlaybackLaboratory : ILaboratory
 {
+    private const string Aligner = "aligner", Pacer = "pacer", Means = "machine";
+
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
         "playback",
@@ -15,7 +17,10 @@ public sealed class PlaybackLaboratory : ILaboratory
         [],
         [],
         TimeSpan.FromMinutes(18),
-        TimeSpan.FromSeconds(42));
+        TimeSpan.FromSeconds(42))
+    {
+        Parts = [Aligner, Pacer, Means],
+    };
 
     /// <inheritdoc/>
     public Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken)
@@ -29,23 +34,35 @@ public sealed class PlaybackLaboratory : ILaboratory
     private static RunDocument Run(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken)
     {
         var run = new RunBuilder("playback", options);
-        progress.Report(new("Two clocks", 0));
-        AlignerSimulation.Run(run, options, cancellationToken);
-        double at = 0.02;
-        foreach (int rate in (ReadOnlySpan<int>)[60, 120])
+        if (Runs(Aligner))
         {
-            double from = at;
-            PacerRounds.Run(
-                run, rate, options, fraction => progress.Report(new(string.Create(CultureInfo.InvariantCulture, $"Wake-ups at {rate} Hz"), from + (fraction * 0.43))), cancellationToken);
-            at += 0.43;
+            progress.Report(new("Two clocks", 0));
+            AlignerSimulation.Run(run, options, cancellationToken);
         }
 
-        progress.Report(new("Wake-ups at 120 Hz on a busy machine", at));
-        PacerRounds.RunLoaded(run, 120, options, cancellationToken);
-        progress.Report(new("Bands and huge pages, on and off", at + 0.05));
-        GovernorRounds.Run(run, options, cancellationToken);
-        HugePageRounds.Run(run, options, cancellationToken);
+        if (Runs(Pacer))
+        {
+            foreach (int rate in (ReadOnlySpan<int>)[60, 120])
+            {
+                double from = rate == 60 ? 0.02 : 0.45;
+                PacerRounds.Run(
+                    run, rate, options, fraction => progress.Report(new(string.Create(CultureInfo.InvariantCulture, $"Wake-ups at {rate} Hz"), from + (fraction * 0.43))), cancellationToken);
+            }
+
+            progress.Report(new("Wake-ups at 120 Hz on a busy machine", 0.88));
+            PacerRounds.RunLoaded(run, 120, options, cancellationToken);
+        }
+
+        if (Runs(Means))
+        {
+            progress.Report(new("Bands and huge pages, on and off", 0.94));
+            GovernorRounds.Run(run, options, cancellationToken);
+            HugePageRounds.Run(run, options, cancellationToken);
+        }
+
         progress.Report(new("Done", 1));
         return run.Build("none");
+
+        bool Runs(string part) => options.Only.Count == 0 || options.Only.Contains(part);
     }
 }
