@@ -36,6 +36,40 @@ public sealed class SharedScreenTests
     }
 
     [Fact]
+    public async Task FilmInAWindow_PageShowsVideoAndIsExactWhenItRests()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(s_size);
+        await using ShareProcess share = await ShareProcess.StartAsync(s_options, display.Name, _deadline);
+        await using Chromium browser = await Chromium.StartAsync(s_size, _deadline);
+        BrowserPage page = await OpenLiveAsync(browser, share.Url);
+        using var film = new VideoLoop(new DeviceSize(400, 300), 30);
+        using var image = new SharedImage(display.Painter, film);
+        using var window = new PaintedWindow(display.Painter, new DeviceRectangle(151, 83, 400, 300), 0, "film");
+        using var painter = new RandomPainter(display.Painter, seed: 13);
+        using var truth = new ScreenTruth(display, TimeProvider.System);
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(33));
+        window.Show();
+        long frame = 0;
+        for (int burst = 1; burst <= 3; burst++)
+        {
+            window.Raise();
+            int drawn = (await page.EvaluateAsync("vitrineStatistics().video.framesDrawn", _deadline)).GetInt32();
+            Task<bool> shows = page.WaitUntilAsync($"vitrineStatistics().video.framesDrawn > {drawn + 15}", s_patience, _deadline);
+            while (!shows.IsCompleted)
+            {
+                image.Put(window, frame++, DeviceRectangle.Of(film.Size), 0, 0);
+                Assert.True(painter.TrySynchronize());
+                await pace.WaitForNextTickAsync(_deadline);
+            }
+
+            Assert.True(await shows, $"No video: {(await page.EvaluateAsync("vitrineStatistics().video", _deadline)).GetRawText()}");
+            painter.Step();
+            Assert.True(painter.TrySynchronize());
+            await AssertExactAsync(page, truth);
+        }
+    }
+
+    [Fact]
     public async Task ScreenChangesItsSize_PageFollowsAndIsExact()
     {
         using PrivateDisplay display = PrivateDisplay.Start(s_size);
