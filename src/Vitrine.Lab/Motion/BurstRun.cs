@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vitrine.Capture.X11;
+using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Content;
@@ -13,12 +14,13 @@ namespace Vitrine.Lab.Motion;
 internal static class BurstRun
 {
     private const double RestMs = 300;
+    private const int LateOnesMax = 20;
 
     public static async Task RunAsync(
         RunBuilder run, PrivateDisplay display, VideoLoop film, ShareProcess share, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
         TimeProvider time = options.Time;
-        int bursts = options.Quick ? 3 : 200;
+        int bursts = options.Quick ? 2 : 200;
         using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
         using var background = new RandomPainter(painting, seed: 4);
         for (int i = 0; i < 200; i++)
@@ -44,6 +46,7 @@ internal static class BurstRun
 
         var random = new Random(5);
         var exact = new LatencyHistogram();
+        var lateOnes = new List<string>(); // which ones, for whoever looks for the reason
         int late = 0, never = 0, canvasLate = 0;
         long frames = 0;
         for (int burst = 0; burst < bursts; burst++)
@@ -58,8 +61,8 @@ internal static class BurstRun
                 throw new LaboratoryException($"The viewer does not show the screen 5 s after a window came (burst {burst}).");
             }
 
-            watch.Begin(before, display.Server.Size, load.Place);
             using var painter = new MotionPainter(painting, load, time);
+            watch.Begin(before, display.Server.Size, load, film, painter.Times);
             painter.Start();
             await Task.Delay(load.Duration, time, cancellationToken);
             long lastDrawNs = painter.Stop();
@@ -81,11 +84,18 @@ internal static class BurstRun
                 exact.Record(Math.Max(0, ns - lastDrawNs));
                 late += (ns - lastDrawNs) / 1e6 > RestMs ? 1 : 0;
             }
+
+            if ((exactNs is null || (exactNs.Value - lastDrawNs) / 1e6 > RestMs) && lateOnes.Count < LateOnesMax)
+            {
+                string after300 = exactNs is null ? "never" : string.Create(CultureInfo.InvariantCulture, $"{(exactNs.Value - lastDrawNs) / 1e6:0} ms");
+                lateOnes.Add(string.Create(CultureInfo.InvariantCulture, $"{burst}: {load}, {after300}"));
+            }
         }
 
         string name = $"bursts/{bursts}";
         run.Add(RoundSeries.ToCase(
-            name, exact, new Dictionary<string, string> { ["restMs"] = RestMs.ToString(CultureInfo.InvariantCulture) },
+            name, exact,
+            new Dictionary<string, string> { ["restMs"] = RestMs.ToString(CultureInfo.InvariantCulture), ["late"] = string.Join("; ", lateOnes) },
             new Dictionary<string, double>
             {
                 ["bursts"] = bursts,
@@ -95,21 +105,34 @@ internal static class BurstRun
                 ["canvasLate"] = canvasLate,
                 ["picturesChecked"] = watch.Pictures,
                 ["pixelsWrongAround"] = watch.WrongPixels,
+                ["pixelsCoveredAround"] = watch.CoveredPixels,
+                ["picturesWithVideo"] = watch.PicturesWithVideo,
+                ["picturesWrongBesideVideo"] = watch.WrongBesideVideo,
             }));
         run.AddGoal($"{name} late", late + never, 0);
         run.AddGoal($"{name} canvasLate", canvasLate, 0);
         run.AddGoal($"{name} pixelsWrongAround", watch.WrongPixels, 0);
-        run.NotMeasured("bursts: pixels within a burst's own rectangle that no video covers are looked at when it rests only.");
+        run.AddGoal($"{name} picturesWrongBesideVideo", watch.WrongBesideVideo, 0);
     }
 
-    /// <summary>Compares everything around a burst with what was there before it, in every picture.</summary>
+    /// <summary>Compares, in every picture, everything around a burst with what was there before it; and of a film what no video covers
+    /// with the frames that were painted: it must be one of them, to the last pixel.</summary>
     private sealed class SurroundingsWatch
     {
+        private const int TileSide = 64;
+
+        /// <summary>Frames that a picture may be behind: at 60 a second half a second.</summary>
+        private const int FramesBehindMax = 30;
+
         private readonly Lock _lock = new();
         private readonly PictureReader _look;
         private byte[]? _before;
         private DeviceSize _size;
-        private DeviceRectangle _place;
+        private byte[] _mask = [];
+        private BurstLoad? _load;
+        private VideoLoop? _film;
+        private FrameTimes? _times;
+        private HeadlessViewer? _viewer;
 
         public SurroundingsWatch() => _look = Look;
 
@@ -119,11 +142,18 @@ internal static class BurstRun
 
         public long WrongPixels { get; private set; }
 
-        public void Begin(byte[] before, DeviceSize size, DeviceRectangle place)
+        /// <summary>Pixels around bursts that differed because video covered them.</summary>
+        public long CoveredPixels { get; private set; }
+
+        public long PicturesWithVideo { get; private set; }
+
+        public long WrongBesideVideo { get; private set; }
+
+        public void Begin(byte[] before, DeviceSize size, BurstLoad load, VideoLoop film, FrameTimes times)
         {
             lock (_lock)
             {
-                (_before, _size, _place) = (before, size, place);
+                (_before, _size, _load, _film, _times) = (before, size, load, film, times);
             }
         }
 
@@ -138,6 +168,7 @@ internal static class BurstRun
         public void OnFrame(HeadlessViewer viewer, FrameReport frame)
         {
             Watch.OnFrame(viewer, frame);
+            _viewer = viewer;
             viewer.ReadPicture(_look);
         }
 
@@ -148,9 +179,102 @@ internal static class BurstRun
                 if (_before is not null && size == _size)
                 {
                     Pictures++;
-                    WrongPixels += PictureComparison.CountOutside(pixels, _before, size, _place);
+                    WrongPixels += PictureComparison.CountOutside(pixels, _before, size, _load!.Place, IsWrong);
+                    if (_load.FilmSource is { } source)
+                    {
+                        PicturesWithVideo += MarkCovered(_load.Place) ? 1 : 0;
+                        WrongBesideVideo += IsOneOfTheFrames(pixels, source) ? 0 : 1;
+                    }
                 }
             }
+        }
+
+        // A region is even in place and size: it may cover one row and one column beside what moves.
+        private bool IsWrong(DevicePoint pixel)
+        {
+            bool isCovered = _viewer!.IsCovered(pixel);
+            CoveredPixels += isCovered ? 1 : 0;
+            return !isCovered;
+        }
+
+        // Of a region a tile is covered, or it is not; a pixel of both tells which.
+        private bool MarkCovered(DeviceRectangle place)
+        {
+            if (_mask.Length < place.Area)
+            {
+                _mask = new byte[place.Area];
+            }
+
+            Array.Clear(_mask);
+            bool any = false;
+            foreach (ShownRegion region in _viewer!.Regions)
+            {
+                DeviceRectangle bounds = region.Bounds.Intersect(place);
+                for (int y = bounds.Y; y < bounds.Bottom; y = ((y / TileSide) + 1) * TileSide)
+                {
+                    for (int x = bounds.X; x < bounds.Right; x = ((x / TileSide) + 1) * TileSide)
+                    {
+                        if (!_viewer.IsCovered(new DevicePoint(x, y)))
+                        {
+                            continue;
+                        }
+
+                        any = true;
+                        int right = Math.Min(bounds.Right, ((x / TileSide) + 1) * TileSide), bottom = Math.Min(bounds.Bottom, ((y / TileSide) + 1) * TileSide);
+                        for (int row = y; row < bottom; row++)
+                        {
+                            _mask.AsSpan(((row - place.Y) * place.Width) + x - place.X, right - x).Fill(1);
+                        }
+                    }
+                }
+            }
+
+            return any;
+        }
+
+        private bool IsOneOfTheFrames(ReadOnlySpan<byte> pixels, DevicePoint source)
+        {
+            DeviceRectangle place = _load!.Place;
+            long last = _times!.Last;
+            for (long frame = last; frame >= 1 && frame > last - FramesBehindMax; frame--)
+            {
+                int offset = (source.Y * _film!.StrideBytes) + (source.X * FrameFormat.BytesPerPixel);
+                if (Shows(pixels, place, _film.GetPicture(frame)[offset..], _film.StrideBytes))
+                {
+                    return true;
+                }
+            }
+
+            // Before the first frame has come it is the empty window.
+            int before = (place.Y * _size.Width * FrameFormat.BytesPerPixel) + (place.X * FrameFormat.BytesPerPixel);
+            return Shows(pixels, place, _before.AsSpan(before), _size.Width * FrameFormat.BytesPerPixel);
+        }
+
+        private bool Shows(ReadOnlySpan<byte> pixels, DeviceRectangle place, ReadOnlySpan<byte> painted, int paintedStrideBytes)
+        {
+            int strideBytes = _size.Width * FrameFormat.BytesPerPixel, rowBytes = place.Width * FrameFormat.BytesPerPixel;
+            for (int y = 0; y < place.Height; y++)
+            {
+                ReadOnlySpan<byte> shown = pixels.Slice(((place.Y + y) * strideBytes) + (place.X * FrameFormat.BytesPerPixel), rowBytes);
+                ReadOnlySpan<byte> expected = painted.Slice(y * paintedStrideBytes, rowBytes);
+                ReadOnlySpan<byte> mask = _mask.AsSpan(y * place.Width, place.Width);
+                // Run by run of pixels that no video covers.
+                for (int x = mask.IndexOf((byte)0); x >= 0;)
+                {
+                    int length = mask[x..].IndexOf((byte)1);
+                    length = length < 0 ? mask.Length - x : length;
+                    if (!PictureComparison.AreEqual(shown.Slice(x * 4, length * 4), expected.Slice(x * 4, length * 4)))
+                    {
+                        return false;
+                    }
+
+                    x += length;
+                    int next = mask[x..].IndexOf((byte)0);
+                    x = next < 0 ? -1 : x + next;
+                }
+            }
+
+            return true;
         }
     }
 
@@ -184,6 +308,9 @@ internal static class BurstRun
 
         public TimeSpan Duration { get; }
 
+        /// <summary>Where in the film's pictures a part is taken from; null when it is no film.</summary>
+        public DevicePoint? FilmSource => _kind == 0 ? _source : null;
+
         public override void Paint(long frame)
         {
             DeviceRectangle all = new(0, 0, Place.Width, Place.Height);
@@ -206,6 +333,9 @@ internal static class BurstRun
                     break;
             }
         }
+
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture, $"{(_kind switch { 0 => "film", 1 => "text", _ => "bands" })} {Place} {Duration.TotalSeconds:0.0} s at {ChangesPerSecond:0}");
 
         public override void Dispose() => _window.Dispose();
     }

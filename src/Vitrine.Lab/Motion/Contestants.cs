@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Lab.Content;
 using Vitrine.Lab.Peers;
@@ -24,6 +25,9 @@ internal sealed record MotionRound(double CpuCores, double HostCpuCores, double 
 
     /// <summary>Pictures without a readable number.</summary>
     public long Unreadable { get; init; }
+
+    /// <summary>What was done with video; null when its viewer knows none.</summary>
+    public VideoDecodeCounts? Video { get; init; }
 }
 
 /// <summary>A load that is played on a display, for one contestant after the other.</summary>
@@ -45,13 +49,13 @@ internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, Motio
     public TimeProvider Time => options.Time;
 
     /// <summary>What is not measured at the start of a round: joining, and until a region that keeps moving is taken for one.</summary>
-    public TimeSpan Warm { get; } = TimeSpan.FromSeconds(options.Quick ? 0.8 : 1.5);
+    public TimeSpan Warm { get; } = TimeSpan.FromSeconds(options.Quick ? 0.7 : 1.3);
 
     /// <summary>What is measured.</summary>
-    public TimeSpan Measured { get; } = TimeSpan.FromSeconds(options.Quick ? 1 : 4);
+    public TimeSpan Measured { get; } = TimeSpan.FromSeconds(options.Quick ? 1 : 3);
 
     /// <summary>Pictures to compare with what was painted.</summary>
-    public int Samples { get; } = options.Quick ? 3 : 10;
+    public int Samples { get; } = options.Quick ? 2 : 6;
 
     /// <summary>Measures while the load plays.</summary>
     public async Task<MotionRound> MeasureAsync(
@@ -125,7 +129,7 @@ internal sealed class OwnContestant(string name, ShareProcess share) : IMotionCo
                 exactMs = exactNs is null ? double.PositiveInfinity : Math.Max(0, (exactNs.Value - lastDrawNs) / 1e6);
             }
 
-            return round with { Quality = Compare(stage, watch), ExactMs = exactMs, Unreadable = unreadable };
+            return round with { Quality = Compare(stage, watch), ExactMs = exactMs, Unreadable = unreadable, Video = viewer.VideoCounts };
         }
         finally
         {

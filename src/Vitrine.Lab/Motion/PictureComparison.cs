@@ -37,12 +37,14 @@ internal static class PictureComparison
         return true;
     }
 
-    /// <summary>Counts pixels that differ outside of a rectangle.</summary>
+    /// <summary>Looks for pixels that differ outside of a rectangle.</summary>
     /// <param name="left">Packed.</param>
     /// <param name="right">Packed, of the same size.</param>
     /// <param name="size">Of both.</param>
     /// <param name="except">What is not looked at.</param>
-    public static long CountOutside(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, DeviceSize size, DeviceRectangle except)
+    /// <param name="counts">Asked for each pixel that differs: whether it counts.</param>
+    /// <returns>How many count.</returns>
+    public static long CountOutside(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, DeviceSize size, DeviceRectangle except, Func<DevicePoint, bool> counts)
     {
         long count = 0;
         int rowBytes = size.Width * FrameFormat.BytesPerPixel;
@@ -52,19 +54,19 @@ internal static class PictureComparison
             ReadOnlySpan<byte> a = left.Slice(y * rowBytes, rowBytes), b = right.Slice(y * rowBytes, rowBytes);
             if (inside.IsEmpty || y < inside.Y || y >= inside.Bottom)
             {
-                count += Count(a, b);
+                count += Count(a, b, 0, y, counts);
             }
             else
             {
                 int from = inside.X * FrameFormat.BytesPerPixel, until = inside.Right * FrameFormat.BytesPerPixel;
-                count += Count(a[..from], b[..from]) + Count(a[until..], b[until..]);
+                count += Count(a[..from], b[..from], 0, y, counts) + Count(a[until..], b[until..], inside.Right, y, counts);
             }
         }
 
         return count;
     }
 
-    private static long Count(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    private static long Count(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, int x, int y, Func<DevicePoint, bool> counts)
     {
         if (AreEqual(left, right))
         {
@@ -75,7 +77,7 @@ internal static class PictureComparison
         ReadOnlySpan<uint> a = MemoryMarshal.Cast<byte, uint>(left), b = MemoryMarshal.Cast<byte, uint>(right);
         for (int i = 0; i < a.Length; i++)
         {
-            count += ((a[i] ^ b[i]) & 0xFFFFFF) != 0 ? 1 : 0;
+            count += ((a[i] ^ b[i]) & 0xFFFFFF) != 0 && counts(new DevicePoint(x + i, y)) ? 1 : 0;
         }
 
         return count;

@@ -40,7 +40,7 @@ internal sealed class ViewerWatch
     /// <summary>Newest frame seen; 0 before the first.</summary>
     public long Shown => Volatile.Read(ref _shown);
 
-    /// <summary>Pictures without a readable number.</summary>
+    /// <summary>Pictures without a readable number, after the first that had one.</summary>
     public long Unreadable => Interlocked.Read(ref _unreadable);
 
     /// <summary>Pictures copied.</summary>
@@ -105,7 +105,12 @@ internal sealed class ViewerWatch
         int strideBytes = size.Width * FrameFormat.BytesPerPixel;
         if (!NumberStrip.TryRead(pixels, strideBytes, strip, out int number) || !_times.TryResolve(number, out long frame))
         {
-            Interlocked.Increment(ref _unreadable);
+            // Before the first number the screen showed something else, or the picture was still coming.
+            if (_shown > 0)
+            {
+                Interlocked.Increment(ref _unreadable);
+            }
+
             return;
         }
 

@@ -30,7 +30,8 @@ public sealed class PictureComparisonTests
             right[(pixel * 4) + (pixel % 3)] ^= 1;
             bool isExcepted = except.Contains(new DevicePoint(pixel % s_size.Width, pixel / s_size.Width));
             Assert.False(PictureComparison.AreEqual(left, right));
-            Assert.Equal(isExcepted ? 0 : 1, PictureComparison.CountOutside(left, right, s_size, except));
+            Assert.Equal(isExcepted ? 0 : 1, PictureComparison.CountOutside(left, right, s_size, except, _ => true));
+            Assert.Equal(0, PictureComparison.CountOutside(left, right, s_size, except, differing => differing != new DevicePoint(pixel % s_size.Width, pixel / s_size.Width)));
         }
     }
 
