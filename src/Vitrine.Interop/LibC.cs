@@ -65,6 +65,23 @@ internal static partial class LibC
 
     [LibraryImport(Library)]
     internal static unsafe partial void free(void* memory);
+
+    /// <summary>What this process holds of the C library's heap, all threads together. glibc 2.33.</summary>
+    [LibraryImport(Library)]
+    internal static partial MallocInformation mallinfo2();
+}
+
+/// <summary><c>struct mallinfo2</c>: ten numbers.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 80)]
+internal struct MallocInformation
+{
+    /// <summary>In blocks that were mapped one by one.</summary>
+    [FieldOffset(32)]
+    public nuint MappedBytes;
+
+    /// <summary>In use of all other memory.</summary>
+    [FieldOffset(56)]
+    public nuint UsedBytes;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -18,6 +18,9 @@ public sealed record LabOptions
     /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>
     public SoakCounts SoakCounts { get; init; } = new(Frames: 100_000, Joins: 1_000, Resizes: 100);
 
+    /// <summary>Frames in the codec part of <c>soak</c>.</summary>
+    public int CodecSoakFrames { get; init; } = 100_000;
+
     /// <summary>How this program is started again as a child: executable and leading arguments.</summary>
     public IReadOnlyList<string> ProgramCommand { get; init; } = DefaultProgramCommand();
 
