@@ -12,6 +12,9 @@ namespace Vitrine.Lab.Soak;
 internal static class CodecRun
 {
     private const int WarmUpMax = 3_000, PatternsCount = 16, KeyFrameEvery = 500, RateEvery = 97, RentEvery = 1_000, DamageEvery = 700;
+
+    // Long enough for everything above to happen in each.
+    private const int WindowFrames = 2_000;
     private static readonly DeviceSize s_size = new(320, 192);
 
     public static async Task RunAsync(RunBuilder run, LabOptions options, IProgress<LabProgress> progress, double from, double to, CancellationToken cancellationToken)
@@ -28,10 +31,12 @@ internal static class CodecRun
         using var pool = new H264EncoderPool();
         using H264Decoder decoder = H264Decoder.TryCreate(out string reason) ?? throw new LaboratoryException(reason);
         byte[][] patterns = Patterns();
+        List<double> nativeBytes = [];
         Counts counts = default;
         string encoderName = "";
         Code(Math.Min(WarmUpMax, frames));
         Counts warm = counts;
+        nativeBytes.Clear();
         Holding before = Holding.Read();
         long started = time.GetTimestamp();
         Code(frames);
@@ -40,6 +45,7 @@ internal static class CodecRun
 
         long decoded = counts.Decoded - warm.Decoded, damaged = counts.Corrupt - warm.Corrupt, allocated = counts.AllocatedBytes - warm.AllocatedBytes;
         const string Name = "codec-soak";
+        double[] growths = [.. nativeBytes.Zip(nativeBytes.Skip(1), (one, next) => (next - one) / WindowFrames).Order()];
         run.Add(new CaseRecord
         {
             Name = Name,
@@ -65,6 +71,7 @@ internal static class CodecRun
                 ["threadsAfter"] = after.Process.Threads,
                 ["nativeBytesBefore"] = before.NativeBytes,
                 ["nativeBytesAfter"] = after.NativeBytes,
+                ["nativeBytesPerFrameMedian"] = growths.Length > 0 ? growths[growths.Length / 2] : 0,
                 ["residentBytesBefore"] = before.Process.ResidentBytes,
                 ["residentBytesAfter"] = after.Process.ResidentBytes,
             },
@@ -73,8 +80,16 @@ internal static class CodecRun
         run.AddGoal($"{Name} managedBytes", allocated, 0);
         run.AddGoal($"{Name} descriptors", after.Process.Descriptors - before.Process.Descriptors, 0);
         run.AddGoal($"{Name} threads", after.Process.Threads - before.Process.Threads, 0);
-        // The runtime's own compiler takes and gives from the same heap; what an encoder or decoder loses, it loses with every frame.
-        run.AddGoal($"{Name} nativeBytesPerFrame", (after.NativeBytes - before.NativeBytes) / frames, 0);
+        // The runtime takes from the same heap and gives back to it, megabytes at a time; what an encoder or decoder loses it loses in
+        // every window. So the median of the windows tells.
+        if (growths.Length >= 20)
+        {
+            run.AddGoal($"{Name} nativeBytesPerFrame", growths[growths.Length / 2], 0.5);
+        }
+        else
+        {
+            run.NotMeasured($"{Name} nativeBytesPerFrame: too few frames.");
+        }
 
         void Code(int count)
         {
@@ -92,6 +107,11 @@ internal static class CodecRun
 
                     encoder = pool.TryRent(new() { Size = s_size with { Width = s_size.Width + (i / RentEvery % 2 * 64) } }, out string why) ?? throw new LaboratoryException(why);
                     encoderName = encoder.Name;
+                }
+
+                if (i % WindowFrames == 0)
+                {
+                    nativeBytes.Add(Holding.ReadNativeBytes());
                 }
 
                 if (i % share == 0)
@@ -170,8 +190,13 @@ internal static class CodecRun
                 throw new LaboratoryException("This process cannot be read in /proc.");
             }
 
+            return new(sample, ReadNativeBytes());
+        }
+
+        public static double ReadNativeBytes()
+        {
             MallocInformation memory = LibC.mallinfo2();
-            return new(sample, (double)memory.UsedBytes + memory.MappedBytes);
+            return (double)memory.UsedBytes + memory.MappedBytes;
         }
     }
 }
