@@ -72,6 +72,17 @@ internal static unsafe partial class LibAvUtil
     [LibraryImport(Library)]
     public static partial int av_frame_make_writable(nint frame);
 
+    /// <summary><c>AV_HWDEVICE_TYPE_VAAPI</c>.</summary>
+    public const int DeviceVaapi = 3;
+
+    /// <summary>Opens a device; let go of with <see cref="av_buffer_unref"/>. The name 0 is the usual one.</summary>
+    [LibraryImport(Library)]
+    public static partial int av_hwdevice_ctx_create(nint* device, int type, byte* name, nint options, int flags);
+
+    /// <summary>Lets go of a reference, and clears the pointer.</summary>
+    [LibraryImport(Library)]
+    public static partial void av_buffer_unref(nint* buffer);
+
     /// <summary>What the library says of an error.</summary>
     public static string Describe(int error)
     {

@@ -23,8 +23,8 @@ public sealed record H264Report(string? Library, string LibraryReason, IReadOnly
 public static class H264Support
 {
     /// <summary>What is tried, in this order: x264 first, because its quality, rate control and latency were measured; then hardware where it
-    /// opens; OpenH264 last.</summary>
-    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", "libopenh264"];
+    /// opens (VA-API is only looked for); OpenH264 last.</summary>
+    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", "h264_vaapi", "libopenh264"];
 
     /// <summary>What brings the encoder that is preferred, on Debian 13 or 12.</summary>
     public const string InstallCommand = "apt-get install libavcodec61 || apt-get install libavcodec59";
@@ -38,7 +38,37 @@ public static class H264Support
     }
 
     internal static EncoderBackEnd? TryOpenEncoder(string name, H264EncoderOptions options, out string reason) =>
-        name == "libopenh264" ? OpenH264Encoder.TryOpen(options, out reason) : AvEncoder.TryOpen(name, options, out reason);
+        name switch
+        {
+            "libopenh264" => OpenH264Encoder.TryOpen(options, out reason),
+            "h264_vaapi" => LookForVaapi(out reason),
+            _ => AvEncoder.TryOpen(name, options, out reason),
+        };
+
+    // It takes pictures that lie in the memory of its device only. A machine with one was never at hand: it is looked for and told of, so that
+    // who has one knows, and it is not used before it was tried.
+    private static unsafe EncoderBackEnd? LookForVaapi(out string reason)
+    {
+        if (AvLibraries.Load(out reason) is not { } libraries)
+        {
+            return null;
+        }
+
+        if (LibAvCodec.avcodec_find_encoder_by_name("h264_vaapi") == 0)
+        {
+            reason = $"{libraries.VersionText} was built without it";
+            return null;
+        }
+
+        nint device = 0;
+        // SAFETY: the device is opened into a local, and let go of at once.
+        int status = LibAvUtil.av_hwdevice_ctx_create(&device, LibAvUtil.DeviceVaapi, null, 0, 0);
+        LibAvUtil.av_buffer_unref(&device);
+        reason = status < 0
+            ? $"no VA-API device opens: {LibAvUtil.Describe(status)}"
+            : "a VA-API device opens, and is not used: coding with it was never tried";
+        return null;
+    }
 
     // Hardware has a smallest size above 64x64.
     private static H264EncoderProbe ProbeEncoder(string name)
