@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PacketType, type Video, VideoFlag } from '../src/wire/messages';
+import { type HostMessage, PacketType, type Video, VideoFlag } from '../src/wire/messages';
 import type { StatisticsDocument } from '../src/viewer/page/statistics';
 import { presentationKinds } from '../src/viewer/worker/presentation/surface';
 import { seeded } from './support/bytes';
@@ -192,6 +192,43 @@ describe('Colours', () => {
   });
 });
 
+describe('Monitors', () => {
+  for (const kind of presentationKinds) {
+    it(`${kind} with one monitor chosen_ItsPartOfTilesAndVideo`, async () => {
+      await host.stop();
+      const monitor = { width: width / 2, height, y: 0, scaleMilli: 1_000, rotationDegrees: 0 };
+      host = new FakeHost({
+        width, height, folder, monitors: [{ ...monitor, x: 0, primary: true, name: 'L' }, { ...monitor, x: width / 2, primary: false, name: 'R' }],
+      });
+      await host.start();
+      paintDesktop(host);
+      await open(kind);
+      const coded = { width: 272, height: 208 };
+      const unit = encodeStill(paintPatches(coded.width, coded.height));
+      const regions: HostMessage = {
+        type: PacketType.Regions, generation: host.generation, capturedAfterNs: 0, encodedAfterNs: 0, regions: [regionOf(5, covered, isCovered)],
+      };
+      await untilShown(host.sendAsFrame([regions, still(unit, coded)]));
+      await untilTilesExact();
+      const all = await canvasPixels();
+      await page.keyboard.press('m');
+      await page.keyboard.press('2');
+      await page.keyboard.press('Enter');
+      await vi.waitFor(() => expect(host.selected).toBe(1), deadline);
+      await vi.waitFor(async () => {
+        await untilShown(host.sendAsFrame([{ ...still(unit, coded), number: host.sequence }]));
+        const part = await canvasPixels();
+        expect(part.length).toBe(all.length / 2);
+        for (let y = 0; y < height; y++) {
+          const line = (y * width + width / 2) * 4;
+          expect(Buffer.compare(part.subarray(y * width * 2, (y + 1) * width * 2), all.subarray(line, line + width * 2))).toBe(0);
+        }
+      }, deadline);
+      expect(problems).toEqual([]);
+    });
+  }
+});
+
 describe('Choice', () => {
   it('NoGraphicsProcessor_Canvas2dAndSaidWhy', async () => {
     for (const browser of [plain, withGpu]) {
@@ -362,8 +399,8 @@ describe('Loss', () => {
       try {
         await openMoving(kind, browser);
         const session = await browser.newBrowserCDPSession();
-        // Here the new process computes its graphics by software, which takes it a second to begin with.
-        await repeat(() => session.send('Browser.crashGpuProcess'), kind === 'canvas2d' ? 1_000 : 3_000);
+        // Here the new process computes its graphics by software, which takes it more than a second to begin with.
+        await repeat(() => session.send('Browser.crashGpuProcess'), kind === 'canvas2d' ? 1_000 : 5_000);
       } finally {
         await browser.close();
       }

@@ -46,6 +46,8 @@ export interface ScreenEvents {
   onVideoGivenUp(why: string): void;
   /** The surface cannot be as large as the picture. */
   onSurfaceTooSmall(width: number, height: number): void;
+  /** The surface does not take what a browser should be able to draw. */
+  onSurfaceFailed(why: string): void;
   /** The regions changed, or what they cover; `refined` shows exact pixels again. */
   onRegions(refined: readonly Rectangle[]): void;
 }
@@ -257,8 +259,13 @@ export class Screen {
     const { x, y } = this.#view;
     const visible = clipAll(parts, this.#view).map(part => ({ ...part, x: part.x - x, y: part.y - y }));
     if (visible.length === 0) return;
-    this.#surface.drawVideo(frame, source, { x: message.x - x, y: message.y - y, width: message.width, height: message.height }, visible);
-    this.#surface.present();
+    try {
+      this.#surface.drawVideo(frame, source, { x: message.x - x, y: message.y - y, width: message.width, height: message.height }, visible);
+      this.#surface.present();
+    } catch (error) {
+      // Not every browser takes frames of video everywhere, and none says so beforehand.
+      this.#events.onSurfaceFailed(String(error));
+    }
   }
 
   // ---- Drawing --------------------------------------------------------------------------------------------------

@@ -59,10 +59,13 @@ const screen = new Screen(nowNs, makeWebCodecsDecoder, {
   onView: view => post({ kind: 'view', view }),
   askForKeyFrame: (region, reason) => connection?.send({ type: PacketType.KeyFrame, region, reason }, { sentNs: nowNs() }),
   onVideoGivenUp(why) {
+    // Units that were under way may fail too.
+    if (whyNot !== undefined) return;
     whyNot = `The H.264 decoder failed again and again (${why}): the host sends tiles instead`;
     connection?.send({ type: PacketType.Capabilities, capabilities: 0 }, { sentNs: nowNs() });
     tellVideo();
   },
+  onSurfaceFailed: why => presenter.fail(`it does not draw video (${why})`),
   onSurfaceTooSmall: (width, height) => presenter.fail(`it holds no ${width} × ${height} pixels`),
   onRegions: tellOutlines,
 });

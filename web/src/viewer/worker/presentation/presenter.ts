@@ -87,6 +87,8 @@ export class Presenter {
 
   /** The surface cannot do what is needed: another kind, for this reason. */
   fail(why: string): void {
+    // Nothing comes after it: what it cannot draw is not drawn.
+    if (this.#kind === 'canvas2d') return;
     this.#unusable.set(this.#kind, `${names[this.#kind]}: ${why}`);
     this.#wanted = undefined;
     this.#lossesMs = [];

@@ -154,6 +154,7 @@ export class VideoStream<Frame extends DecodedFrame> {
       this.#decoding.delete(frame.timestamp);
       this.#events.onFrame(frame, unit.message);
     }
+    // Now, not when it is collected: a decoder has few, and waits for them.
     frame.close();
     unit?.done(true);
   }
