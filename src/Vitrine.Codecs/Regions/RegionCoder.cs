@@ -77,6 +77,8 @@ public sealed class RegionCoder : IDisposable
 
     private const int SidePixelsMin = 48;
 
+    private const int StalePauses = 3;
+
     private static readonly DamageRegion s_noDamage = new();
 
     private readonly TileStore _store;
@@ -102,6 +104,7 @@ public sealed class RegionCoder : IDisposable
     private bool _isPlaneChanged;
     private int _uncoveredCount;
     private bool _mayHaveMore;
+    private long _staleDueNs;
 
     /// <summary>Makes a coder for the store's size; the first frame is coded whole.</summary>
     /// <param name="store">Where frames are published.</param>
@@ -218,8 +221,16 @@ public sealed class RegionCoder : IDisposable
     /// <summary>Makes what viewers wait for: bytes of stale tiles, key frames.</summary>
     public void CodeWanted()
     {
-        _tiles.EncodeStale(_newest, _plane);
         long nowNs = _time.GetMonotonicNanoseconds();
+        if (nowNs >= _staleDueNs || !_plane.IsCovering)
+        {
+            // A viewer without video wants all that moves, all the time: a quarter of the thread is for it.
+            _tiles.EncodeStale(_newest, _plane);
+            long doneNs = _time.GetMonotonicNanoseconds();
+            _staleDueNs = _plane.IsCovering ? doneNs + (StalePauses * (doneNs - nowNs)) : 0;
+            nowNs = doneNs;
+        }
+
         for (int slot = 0; slot < _slots.Length && _newest is not null; slot++)
         {
             Slot region = _slots[slot];
@@ -579,6 +590,7 @@ public sealed class RegionCoder : IDisposable
             }
         }
 
+        NextDueNs = _store.WantsCoding ? Math.Min(NextDueNs, Math.Max(nowNs, _staleDueNs)) : NextDueNs;
         foreach (Slot region in _slots)
         {
             foreach (Stream stream in region.Streams)

@@ -212,13 +212,13 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     {
         using Motion motion = new(6);
         motion.Play(60);
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        long before = motion.AllocatedBytes;
         for (int i = 0; i < 200; i++)
         {
             motion.Step();
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, motion.AllocatedBytes - before);
         Assert.True(motion.Coder.Counts.Units > 200);
     }
 
@@ -257,6 +257,9 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
         public List<RegionDecision> Decisions { get; } = [];
 
+        /// <summary>By the coder, on this thread.</summary>
+        public long AllocatedBytes { get; private set; }
+
         public void Play(int frames)
         {
             for (int i = 0; i < frames; i++)
@@ -271,7 +274,9 @@ public sealed class RegionPathTests(ITestOutputHelper output)
             Screen.Noise(_video);
             _clock.AdvanceMs(33);
             using FrameLease lease = Screen.Take();
+            long before = GC.GetAllocatedBytesForCurrentThread();
             Coder.Code(lease);
+            AllocatedBytes += GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
         public void Dispose()
