@@ -55,8 +55,9 @@ public sealed class PlaybackLaboratory : ILaboratory
 
         if (Runs(Means))
         {
-            progress.Report(new("Bands and huge pages, on and off", 0.94));
+            progress.Report(new("Bands, slices and huge pages, on and off", 0.94));
             GovernorRounds.Run(run, options, cancellationToken);
+            SliceRounds.Run(run, options, cancellationToken);
             HugePageRounds.Run(run, options, cancellationToken);
         }
 
