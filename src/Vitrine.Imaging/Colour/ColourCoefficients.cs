@@ -18,6 +18,13 @@ internal readonly struct ColourCoefficients
         YGain = limited ? 149 : 128;
         ToBias = 32 - (limited ? 16 * 149 / 2 : 0);
         (BlueU, GreenU, GreenV, RedV) = (blueU, greenU, greenV, redV);
+
+        YBytes = YBlue | (YGreen << 8) | (YRed << 16);
+        UBytesNegated = Signed(-UBlue, -UGreen, -URed);
+        VBytesNegated = Signed(-VBlue, -VGreen, -VRed);
+        YBiasSigned = unchecked((short)(YBias + (128 * (YBlue + YGreen + YRed))));
+        ChromaBiasSigned = unchecked((short)ChromaBias);
+        (BlueBytes, GreenBytes, RedBytes) = ((short)BlueU, (short)(GreenU | (GreenV << 8)), (short)(RedV << 8));
     }
 
     public int YBlue { get; }
@@ -85,28 +92,31 @@ internal readonly struct ColourCoefficients
         }
     }
 
-    // What multiplies the four bytes of a pixel; that of X is 0, so X may have any value.
+    // What the vectors are made of, computed once: the loops' constants.
 
-    /// <summary>Unsigned: B, G, R, 0.</summary>
-    public int YBytes => YBlue | (YGreen << 8) | (YRed << 16);
+    /// <summary>What multiplies the four bytes of a pixel, unsigned: B, G, R, and 0 for X, which may have any value.</summary>
+    public int YBytes { get; }
 
-    /// <summary>Signed and negated, because -128 fits into a byte where 128 does not: -B, -G, -R, 0.</summary>
-    public int UBytesNegated => Signed(-UBlue, -UGreen, -URed);
+    /// <summary>The same for U, signed and negated, because -128 fits into a byte where 128 does not.</summary>
+    public int UBytesNegated { get; }
 
     /// <summary>As <see cref="UBytesNegated"/>.</summary>
-    public int VBytesNegated => Signed(-VBlue, -VGreen, -VRed);
+    public int VBytesNegated { get; }
 
-    /// <summary>YBias for luma made of bytes from which 128 was taken; as 16 bits.</summary>
-    public short YBiasSigned => unchecked((short)(YBias + (128 * (YBlue + YGreen + YRed))));
+    /// <summary><see cref="YBias"/> for luma made of bytes from which 128 was taken; as 16 bits.</summary>
+    public short YBiasSigned { get; }
+
+    /// <summary><see cref="ChromaBias"/> as 16 bits. A field, because the compiler turns «constant - x» into two instructions.</summary>
+    public short ChromaBiasSigned { get; }
 
     /// <summary>What multiplies U and V for blue.</summary>
-    public short BlueBytes => (short)BlueU;
+    public short BlueBytes { get; }
 
     /// <summary>What multiplies U and V for green, to be subtracted.</summary>
-    public short GreenBytes => (short)(GreenU | (GreenV << 8));
+    public short GreenBytes { get; }
 
     /// <summary>What multiplies U and V for red.</summary>
-    public short RedBytes => (short)(RedV << 8);
+    public short RedBytes { get; }
 
     private static int Signed(int b, int g, int r) => (b & 0xFF) | ((g & 0xFF) << 8) | ((r & 0xFF) << 16);
 }

@@ -74,30 +74,14 @@ public static unsafe class ColourConverter
         // SAFETY: pinned during the loop; Check and YuvPicture ensure the lengths.
         fixed (byte* pixels = bgra, y = to.Y, u = to.U, v = to.V)
         {
+            PictureRows rows = new(pixels, strideBytes, y, to.YStrideBytes, u, to.Layout == YuvLayout.Nv12 ? null : v, to.UvStrideBytes, width, height);
             if (to.Layout == YuvLayout.I444)
             {
-                for (int row = 0; row < height; row++)
-                {
-                    nint chroma = (nint)row * to.UvStrideBytes;
-                    kernels.FromBgra444(pixels + ((nint)row * strideBytes), y + ((nint)row * to.YStrideBytes), u + chroma, v + chroma, width, c);
-                }
-
-                return;
+                kernels.FromBgra444(rows, c);
             }
-
-            for (int row = 0; row < height; row += 2)
+            else
             {
-                int below = Math.Min(row + 1, height - 1);
-                nint chroma = (nint)(row / 2) * to.UvStrideBytes;
-                kernels.FromBgra420(
-                    pixels + ((nint)row * strideBytes),
-                    pixels + ((nint)below * strideBytes),
-                    y + ((nint)row * to.YStrideBytes),
-                    y + ((nint)below * to.YStrideBytes),
-                    u + chroma,
-                    to.Layout == YuvLayout.Nv12 ? null : v + chroma,
-                    width,
-                    c);
+                kernels.FromBgra420(rows, c);
             }
         }
     }
@@ -115,35 +99,20 @@ public static unsafe class ColourConverter
         // SAFETY: pinned during the loop; Check and YuvPicture ensure the lengths.
         fixed (byte* pixels = bgra, y = from.Y, u = from.U, v = from.V)
         {
+            PictureRows rows = new(pixels, strideBytes, y, from.YStrideBytes, u, from.Layout == YuvLayout.Nv12 ? null : v, from.UvStrideBytes, width, height);
             if (from.Layout == YuvLayout.I444)
             {
-                for (int row = 0; row < height; row++)
-                {
-                    nint chroma = (nint)row * from.UvStrideBytes;
-                    kernels.ToBgra444(y + ((nint)row * from.YStrideBytes), u + chroma, v + chroma, pixels + ((nint)row * strideBytes), width, c);
-                }
-
-                return;
+                kernels.ToBgra444(rows, c);
             }
-
-            for (int row = 0; row < height; row += 2)
+            else
             {
-                int below = Math.Min(row + 1, height - 1);
-                nint chroma = (nint)(row / 2) * from.UvStrideBytes;
-                kernels.ToBgra420(
-                    y + ((nint)row * from.YStrideBytes),
-                    y + ((nint)below * from.YStrideBytes),
-                    u + chroma,
-                    from.Layout == YuvLayout.Nv12 ? null : v + chroma,
-                    pixels + ((nint)row * strideBytes),
-                    pixels + ((nint)below * strideBytes),
-                    width,
-                    c);
+                kernels.ToBgra420(rows, c);
             }
         }
     }
 
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void FromBgraHalf(
         ColourKernels kernels, ReadOnlySpan<byte> bgra, int strideBytes, DeviceSize size, YuvPicture to, ColourMatrix matrix, ColourRange range)
     {
@@ -164,27 +133,26 @@ public static unsafe class ColourConverter
         {
             for (int row = 0; row < to.Size.Height; row += 2)
             {
-                int below = Math.Min(row + 1, to.Size.Height - 1);
+                int count = Math.Min(2, to.Size.Height - row);
                 for (int column = 0; column < to.Size.Width; column += HalfColumns)
                 {
-                    int width = Math.Min(HalfColumns, to.Size.Width - column);
-                    byte* top = halves, bottom = below == row ? top : top + (HalfColumns * 4);
-                    Halve(kernels, pixels, strideBytes, size, row, column, top);
-                    if (below != row)
+                    for (int i = 0; i < count; i++)
                     {
-                        Halve(kernels, pixels, strideBytes, size, below, column, bottom);
+                        Halve(kernels, pixels, strideBytes, size, row + i, column, halves + (i * HalfColumns * 4));
                     }
 
                     nint chroma = ((nint)(row / 2) * to.UvStrideBytes) + (to.Layout == YuvLayout.Nv12 ? column : column / 2);
-                    kernels.FromBgra420(
-                        top,
-                        bottom,
+                    PictureRows rows = new(
+                        halves,
+                        HalfColumns * 4,
                         y + ((nint)row * to.YStrideBytes) + column,
-                        y + ((nint)below * to.YStrideBytes) + column,
+                        to.YStrideBytes,
                         u + chroma,
                         to.Layout == YuvLayout.Nv12 ? null : v + chroma,
-                        width,
-                        c);
+                        to.UvStrideBytes,
+                        Math.Min(HalfColumns, to.Size.Width - column),
+                        count);
+                    kernels.FromBgra420(rows, c);
                 }
             }
         }

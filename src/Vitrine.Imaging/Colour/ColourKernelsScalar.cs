@@ -10,30 +10,63 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
 
     public override KernelSet Set => KernelSet.Scalar;
 
-    public override void FromBgra420(
-        byte* top, byte* bottom, byte* yTop, byte* yBottom, byte* u, byte* v, int width, in ColourCoefficients c) =>
-        From420(top, bottom, yTop, yBottom, u, v, 0, width, c);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void FromBgra420(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            From420(rows, row, 0, c);
+        }
+    }
 
-    public override void FromBgra444(byte* row, byte* y, byte* u, byte* v, int width, in ColourCoefficients c) =>
-        From444(row, y, u, v, width, c);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void FromBgra444(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row++)
+        {
+            byte* pixels = rows.Pixels(row), y = rows.Y(row), u = rows.U(row), v = rows.V(row);
+            for (int x = 0; x < rows.Width; x++)
+            {
+                y[x] = Luma(pixels + (x * 4), c);
+                (u[x], v[x]) = Chroma(pixels + (x * 4), c);
+            }
+        }
+    }
 
-    public override void ToBgra420(
-        byte* yTop, byte* yBottom, byte* u, byte* v, byte* top, byte* bottom, int width, in ColourCoefficients c) =>
-        To420(yTop, yBottom, u, v, top, bottom, 0, width, c);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void ToBgra420(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            To420(rows, row, 0, c);
+        }
+    }
 
-    public override void ToBgra444(byte* y, byte* u, byte* v, byte* row, int width, in ColourCoefficients c) =>
-        To444(y, u, v, row, width, c);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void ToBgra444(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row++)
+        {
+            byte* y = rows.Y(row), u = rows.U(row), v = rows.V(row);
+            uint* pixels = (uint*)rows.Pixels(row);
+            for (int x = 0; x < rows.Width; x++)
+            {
+                pixels[x] = Pixel(y[x], u[x], v[x], c);
+            }
+        }
+    }
 
     public override void Halve(byte* top, byte* bottom, byte* to, int width) => HalveFrom(top, bottom, to, 0, width);
 
-    /// <summary>From an even pixel on.</summary>
+    /// <summary>A row and the one below, from an even pixel on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void From420(
-        byte* top, byte* bottom, byte* yTop, byte* yBottom, byte* u, byte* v, int start, int width, in ColourCoefficients c)
+    public static void From420(in PictureRows rows, int row, int start, in ColourCoefficients c)
     {
-        for (int x = start; x < width; x += 2)
+        byte* top = rows.Pixels(row), bottom = rows.Pixels(rows.Below(row)), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
+        byte* u = rows.U(row / 2), v = rows.V(row / 2);
+        for (int x = start; x < rows.Width; x += 2)
         {
-            int right = Math.Min(x + 1, width - 1);
+            int right = Math.Min(x + 1, rows.Width - 1);
             yTop[x] = Luma(top + (x * 4), c);
             yBottom[x] = Luma(bottom + (x * 4), c);
             yTop[right] = Luma(top + (right * 4), c);
@@ -52,35 +85,17 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
         }
     }
 
+    /// <summary>A row and the one below, from an even pixel on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void From444(byte* row, byte* y, byte* u, byte* v, int width, in ColourCoefficients c)
+    public static void To420(in PictureRows rows, int row, int start, in ColourCoefficients c)
     {
-        for (int x = 0; x < width; x++)
-        {
-            y[x] = Luma(row + (x * 4), c);
-            (u[x], v[x]) = Chroma(row + (x * 4), c);
-        }
-    }
-
-    /// <summary>From an even pixel on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void To420(
-        byte* yTop, byte* yBottom, byte* u, byte* v, byte* top, byte* bottom, int start, int width, in ColourCoefficients c)
-    {
-        for (int x = start; x < width; x++)
+        byte* u = rows.U(row / 2), v = rows.V(row / 2), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
+        uint* top = (uint*)rows.Pixels(row), bottom = (uint*)rows.Pixels(rows.Below(row));
+        for (int x = start; x < rows.Width; x++)
         {
             int chromaU = v == null ? u[x & ~1] : u[x / 2], chromaV = v == null ? u[x | 1] : v[x / 2];
-            ((uint*)top)[x] = Pixel(yTop[x], chromaU, chromaV, c);
-            ((uint*)bottom)[x] = Pixel(yBottom[x], chromaU, chromaV, c);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void To444(byte* y, byte* u, byte* v, byte* row, int width, in ColourCoefficients c)
-    {
-        for (int x = 0; x < width; x++)
-        {
-            ((uint*)row)[x] = Pixel(y[x], u[x], v[x], c);
+            top[x] = Pixel(yTop[x], chromaU, chromaV, c);
+            bottom[x] = Pixel(yBottom[x], chromaU, chromaV, c);
         }
     }
 

@@ -17,32 +17,25 @@ internal sealed unsafe class ColourKernelsVector128 : ColourKernels
 
     public override KernelSet Set => KernelSet.Vector128;
 
-    public override void FromBgra420(
-        byte* top, byte* bottom, byte* yTop, byte* yBottom, byte* u, byte* v, int width, in ColourCoefficients c) =>
-        From420(top, bottom, yTop, yBottom, u, v, width, c);
-
-    public override void FromBgra444(byte* row, byte* y, byte* u, byte* v, int width, in ColourCoefficients c) =>
-        From444(row, y, u, v, width, c);
-
-    public override void ToBgra420(
-        byte* yTop, byte* yBottom, byte* u, byte* v, byte* top, byte* bottom, int width, in ColourCoefficients c) =>
-        To420(yTop, yBottom, u, v, top, bottom, width, c);
-
-    public override void ToBgra444(byte* y, byte* u, byte* v, byte* row, int width, in ColourCoefficients c) =>
-        To444(y, u, v, row, width, c);
-
     public override void Halve(byte* top, byte* bottom, byte* to, int width) => HalveRow(top, bottom, to, width);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void From420(
-        byte* top, byte* bottom, byte* yTop, byte* yBottom, byte* u, byte* v, int width, in ColourCoefficients c)
+    public override void FromBgra420(in PictureRows rows, in ColourCoefficients c)
     {
-        int even = width & ~1;
-        if (even >= Block)
+        int even = rows.Width & ~1;
+        if (even < Block)
         {
-            Weights y = new(c.YBlue, c.YGreen, c.YRed, c.YBias);
-            Weights toU = new(c.UBlue, c.UGreen, c.URed, ColourCoefficients.ChromaBias);
-            Weights toV = new(c.VBlue, c.VGreen, c.VRed, ColourCoefficients.ChromaBias);
+            ColourKernelsScalar.Instance.FromBgra420(rows, c);
+            return;
+        }
+
+        Weights y = new(c.YBlue, c.YGreen, c.YRed, c.YBias);
+        Weights toU = new(c.UBlue, c.UGreen, c.URed, ColourCoefficients.ChromaBias);
+        Weights toV = new(c.VBlue, c.VGreen, c.VRed, ColourCoefficients.ChromaBias);
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            byte* top = rows.Pixels(row), bottom = rows.Pixels(rows.Below(row)), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
+            byte* u = rows.U(row / 2), v = rows.V(row / 2);
             for (int x = 0; x < even; x += Block)
             {
                 x = Math.Min(x, even - Block);
@@ -65,45 +58,54 @@ internal sealed unsafe class ColourKernelsVector128 : ColourKernels
                 }
             }
 
-            if (even == width)
+            if (even != rows.Width)
             {
-                return;
+                ColourKernelsScalar.From420(rows, row, even, c);
             }
         }
-
-        ColourKernelsScalar.From420(top, bottom, yTop, yBottom, u, v, even >= Block ? even : 0, width, c);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void From444(byte* row, byte* y, byte* u, byte* v, int width, in ColourCoefficients c)
+    public override void FromBgra444(in PictureRows rows, in ColourCoefficients c)
     {
-        if (width < Block)
+        if (rows.Width < Block)
         {
-            ColourKernelsScalar.From444(row, y, u, v, width, c);
+            ColourKernelsScalar.Instance.FromBgra444(rows, c);
             return;
         }
 
         Weights toY = new(c.YBlue, c.YGreen, c.YRed, c.YBias);
         Weights toU = new(c.UBlue, c.UGreen, c.URed, ColourCoefficients.ChromaBias);
         Weights toV = new(c.VBlue, c.VGreen, c.VRed, ColourCoefficients.ChromaBias);
-        for (int x = 0; x < width; x += Block)
+        for (int row = 0; row < rows.Height; row++)
         {
-            x = Math.Min(x, width - Block);
-            Vector128<uint> first = Vector128.Load((uint*)row + x), second = Vector128.Load((uint*)row + x + 4);
-            StoreBytes(Vector128.Narrow(toY.Apply(first), toY.Apply(second)), y + x);
-            StoreBytes(Vector128.Narrow(toU.Apply(first), toU.Apply(second)), u + x);
-            StoreBytes(Vector128.Narrow(toV.Apply(first), toV.Apply(second)), v + x);
+            byte* pixels = rows.Pixels(row), y = rows.Y(row), u = rows.U(row), v = rows.V(row);
+            for (int x = 0; x < rows.Width; x += Block)
+            {
+                x = Math.Min(x, rows.Width - Block);
+                Vector128<uint> first = Vector128.Load((uint*)pixels + x), second = Vector128.Load((uint*)pixels + x + 4);
+                StoreBytes(Vector128.Narrow(toY.Apply(first), toY.Apply(second)), y + x);
+                StoreBytes(Vector128.Narrow(toU.Apply(first), toU.Apply(second)), u + x);
+                StoreBytes(Vector128.Narrow(toV.Apply(first), toV.Apply(second)), v + x);
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void To420(
-        byte* yTop, byte* yBottom, byte* u, byte* v, byte* top, byte* bottom, int width, in ColourCoefficients c)
+    public override void ToBgra420(in PictureRows rows, in ColourCoefficients c)
     {
-        int even = width & ~1;
-        if (even >= Block)
+        int even = rows.Width & ~1;
+        if (even < Block)
         {
-            Gains gains = new(c);
+            ColourKernelsScalar.Instance.ToBgra420(rows, c);
+            return;
+        }
+
+        Gains gains = new(c);
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            byte* top = rows.Pixels(row), bottom = rows.Pixels(rows.Below(row)), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
+            byte* u = rows.U(row / 2), v = rows.V(row / 2);
             for (int x = 0; x < even; x += Block)
             {
                 x = Math.Min(x, even - Block);
@@ -128,30 +130,32 @@ internal sealed unsafe class ColourKernelsVector128 : ColourKernels
                 gains.Store(yBottom + x, blue, green, red, (uint*)bottom + x);
             }
 
-            if (even == width)
+            if (even != rows.Width)
             {
-                return;
+                ColourKernelsScalar.To420(rows, row, even, c);
             }
         }
-
-        ColourKernelsScalar.To420(yTop, yBottom, u, v, top, bottom, even >= Block ? even : 0, width, c);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void To444(byte* y, byte* u, byte* v, byte* row, int width, in ColourCoefficients c)
+    public override void ToBgra444(in PictureRows rows, in ColourCoefficients c)
     {
-        if (width < Block)
+        if (rows.Width < Block)
         {
-            ColourKernelsScalar.To444(y, u, v, row, width, c);
+            ColourKernelsScalar.Instance.ToBgra444(rows, c);
             return;
         }
 
         Gains gains = new(c);
-        for (int x = 0; x < width; x += Block)
+        for (int row = 0; row < rows.Height; row++)
         {
-            x = Math.Min(x, width - Block);
-            gains.Chroma(Widened(u + x).AsInt16(), Widened(v + x).AsInt16(), out Vector128<short> blue, out Vector128<short> green, out Vector128<short> red);
-            gains.Store(y + x, blue, green, red, (uint*)row + x);
+            byte* pixels = rows.Pixels(row), y = rows.Y(row), u = rows.U(row), v = rows.V(row);
+            for (int x = 0; x < rows.Width; x += Block)
+            {
+                x = Math.Min(x, rows.Width - Block);
+                gains.Chroma(Widened(u + x).AsInt16(), Widened(v + x).AsInt16(), out Vector128<short> blue, out Vector128<short> green, out Vector128<short> red);
+                gains.Store(y + x, blue, green, red, (uint*)pixels + x);
+            }
         }
     }
 

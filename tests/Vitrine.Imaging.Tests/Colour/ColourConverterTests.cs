@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FsCheck;
 using FsCheck.Fluent;
 using Vitrine.Frames;
@@ -105,6 +106,39 @@ public sealed class ColourConverterTests
                 ColourConverter.ToBgra(ColourKernels.Of(set), all, actual, Side * 4, matrix, range);
                 Assert.True(expected.AsSpan().SequenceEqual(actual));
             }
+        }
+    }
+
+    // More than 16 MB of aligned pixels are written past the caches; a width that is no whole number of blocks ends without.
+    [Theory]
+    [MemberData(nameof(SetsAndLayouts))]
+    public unsafe void PictureBeyondCaches_SameAsScalar(KernelSet set, YuvLayout layout)
+    {
+        DeviceSize size = new(1997, 2101);
+        const int StrideBytes = 8192;
+        nuint bytes = (nuint)(StrideBytes * size.Height);
+        Planes planes = new(layout, size, new(3)), others = planes.Copy();
+        byte* expected = (byte*)NativeMemory.AlignedAlloc(bytes, 64), actual = (byte*)NativeMemory.AlignedAlloc(bytes, 64);
+        try
+        {
+            // SAFETY: both blocks have this size and live until the end of the method.
+            Span<byte> expectedPixels = new(expected, (int)bytes), actualPixels = new(actual, (int)bytes);
+            new Random(4).NextBytes(planes.Memory);
+            expectedPixels.Fill(Untouched);
+            actualPixels.Fill(Untouched);
+            ColourConverter.ToBgra(ColourKernelsScalar.Instance, planes.Picture, expectedPixels, StrideBytes, ColourMatrix.Bt709, ColourRange.Limited);
+            ColourConverter.ToBgra(ColourKernels.Of(set), planes.Picture, actualPixels, StrideBytes, ColourMatrix.Bt709, ColourRange.Limited);
+            Assert.True(expectedPixels.SequenceEqual(actualPixels));
+
+            planes.Memory.CopyTo(others.Memory, 0);
+            ColourConverter.FromBgra(ColourKernelsScalar.Instance, expectedPixels, StrideBytes, planes.Picture, ColourMatrix.Bt709, ColourRange.Limited);
+            ColourConverter.FromBgra(ColourKernels.Of(set), expectedPixels, StrideBytes, others.Picture, ColourMatrix.Bt709, ColourRange.Limited);
+            Assert.True(planes.Memory.AsSpan().SequenceEqual(others.Memory));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(expected);
+            NativeMemory.AlignedFree(actual);
         }
     }
 
@@ -307,7 +341,7 @@ public sealed class ColourConverterTests
     }
 
     // Both directions, into memory with a pattern around the rectangle, all of which must be equal afterwards.
-    private static void Compare(ColourKernels kernels, YuvLayout layout, DeviceSize size, Random random)
+    internal static void Compare(ColourKernels kernels, YuvLayout layout, DeviceSize size, Random random)
     {
         ColourMatrix matrix = random.Next(2) == 0 ? ColourMatrix.Bt601 : ColourMatrix.Bt709;
         ColourRange range = (ColourRange)random.Next(2);
