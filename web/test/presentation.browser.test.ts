@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type HostMessage, PacketType, type Video, VideoFlag } from '../src/wire/messages';
+import { type HostMessage, KeyFrameReason, PacketType, type Video, VideoFlag } from '../src/wire/messages';
 import type { StatisticsDocument } from '../src/viewer/page/statistics';
 import { presentationKinds } from '../src/viewer/worker/presentation/surface';
 import { seeded } from './support/bytes';
@@ -425,6 +425,28 @@ describe('Loss', () => {
       expect((await statistics()).state).toBe('live');
     }, 30_000 + repetitions * 2_000);
   }
+
+  it('PageHiddenAndSeenAgain_NothingDecodedMeanwhileAndPictureBack', async () => {
+    await openMoving('canvas2d');
+    const setHidden = (isHidden: boolean): Promise<void> => page.evaluate(value => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await setHidden(true);
+    await vi.waitFor(async () => {
+      await move(1);
+      expect(host.presented.at(-1)?.message.presentedNs).toBe(0n);
+    }, deadline);
+    expect(await inspector.alive(['VideoDecoder', 'VideoFrame'])).toEqual({ VideoDecoder: 0, VideoFrame: 0 });
+    const asked = sender.keyFramesAsked;
+    await move(5);
+    expect(sender.keyFramesAsked).toBe(asked);
+    const sinceMs = performance.now();
+    await setHidden(false);
+    await untilBack(sinceMs);
+    expect(host.received.findLast(message => message.type === PacketType.KeyFrame)).toMatchObject({ region: 5, reason: KeyFrameReason.Recreated });
+    expect(problems).toEqual([]);
+  });
 
   it('NoPictureAtAll_TilesAskedForAndSaidWhy', async () => {
     await openMoving('canvas2d');
