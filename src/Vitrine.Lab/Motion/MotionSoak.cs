@@ -12,7 +12,10 @@ namespace Vitrine.Lab.Motion;
 /// and what it holds more of at the end than at the beginning, each time with nobody watching.</summary>
 internal static class MotionSoak
 {
-    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(2);
+
+    /// <summary>What the collector's generations breathe; an encoder that is kept, or a few pictures, are more.</summary>
+    private const double GrowthBytesMax = 2 << 20;
 
     public static async Task RunAsync(
         RunBuilder run, PrivateDisplay display, VideoLoop film, ShareProcess share, LabOptions options, Action<double> report, CancellationToken cancellationToken)
@@ -23,16 +26,22 @@ internal static class MotionSoak
         using var metrics = new HostMetrics(share.Url);
 
         // Everything once, and hot: what is made on first use is there, and the code is compiled as it will stay.
-        await PlayAsync(TimeSpan.FromSeconds(options.Quick ? 3 : Math.Min(90, duration.TotalSeconds / 2)), null);
+        await PlayAsync(TimeSpan.FromSeconds(options.Quick ? 3 : Math.Min(90, duration.TotalSeconds / 2)), null, []);
         Holdings before = await Holdings.SettleAsync(display, share, null, options, cancellationToken);
         HostMetrics.Page settledBefore = await metrics.ReadAsync(cancellationToken);
 
         var pauses = new LatencyHistogram();
+        List<double> anonymousBytes = [];
         long started = time.GetTimestamp();
-        (double allocatedBytes, double frames, double collections) = await PlayAsync(duration, pauses);
+        (double allocatedBytes, double frames, double steadyBytesPerFrame, double collections) = await PlayAsync(duration, pauses, anonymousBytes);
         double seconds = time.GetElapsedTime(started).TotalSeconds;
         Holdings after = await Holdings.SettleAsync(display, share, before, options, cancellationToken);
         HostMetrics.Page settledAfter = await metrics.ReadAsync(cancellationToken);
+
+        // What grows without end is larger in the last third than in the middle one; what only had to find its size is not.
+        int third = Math.Max(1, anonymousBytes.Count / 3);
+        double middleBytes = anonymousBytes.SkipLast(third).TakeLast(third).DefaultIfEmpty(double.NaN).Average();
+        double lastBytes = anonymousBytes.TakeLast(third).DefaultIfEmpty(double.NaN).Average();
 
         const string Name = "motion-soak/host";
         var figures = new Dictionary<string, double>
@@ -56,9 +65,16 @@ internal static class MotionSoak
             ["xResourcesAfter"] = after.Resources,
             ["residentBytesBefore"] = before.ResidentBytes,
             ["residentBytesAfter"] = after.ResidentBytes,
+            ["anonymousBytesMiddleThird"] = middleBytes,
+            ["anonymousBytesLastThird"] = lastBytes,
             ["anonymousBytesBefore"] = before.AnonymousBytes,
             ["anonymousBytesAfter"] = after.AnonymousBytes,
         };
+        if (double.IsFinite(steadyBytesPerFrame))
+        {
+            figures["steadyAllocatedBytesPerFrame"] = steadyBytesPerFrame;
+        }
+
         foreach ((string gauge, double value) in settledAfter.Gauges)
         {
             figures[gauge + "Before"] = settledBefore.Gauges.GetValueOrDefault(gauge);
@@ -77,13 +93,21 @@ internal static class MotionSoak
             run.AddGoal($"{Name} xResources", after.Resources - before.Resources, 0);
         }
 
-        run.AddGoal($"{Name} anonymousBytes", after.AnonymousBytes - before.AnonymousBytes, 0);
+        if (double.IsFinite(middleBytes))
+        {
+            run.AddGoal($"{Name} anonymousBytes last over middle third", lastBytes - middleBytes, GrowthBytesMax);
+        }
+        else
+        {
+            run.NotMeasured($"{Name} anonymousBytes: it takes a longer run.");
+        }
+
         foreach ((string gauge, double value) in settledAfter.Gauges)
         {
             run.AddGoal($"{Name} {gauge}", value - settledBefore.Gauges.GetValueOrDefault(gauge), 0);
         }
 
-        async Task<(double AllocatedBytes, double Frames, double Collections)> PlayAsync(TimeSpan playing, LatencyHistogram? into)
+        async Task<(double AllocatedBytes, double Frames, double SteadyBytesPerFrame, double Collections)> PlayAsync(TimeSpan playing, LatencyHistogram? into, List<double> anonymous)
         {
             // A connection of its own: what the loads leave on the X server, their fonts, goes with it.
             using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
@@ -92,6 +116,7 @@ internal static class MotionSoak
             // To ask costs the host memory too: what one question costs is asked first, and taken off.
             HostMetrics.Page first = await metrics.ReadAsync(cancellationToken), second = await metrics.ReadAsync(cancellationToken), last = second;
             double askingBytes = second.AllocatedBytes - first.AllocatedBytes;
+            double steadyBytes = 0, steadyFrames = 0;
             long begun = time.GetTimestamp(), questions = 0, turns = 0;
             Func<MotionLoad>[] loads =
             [
@@ -107,13 +132,20 @@ internal static class MotionSoak
                 using MotionLoad load = loads[turns++ % loads.Length]();
                 using var painter = new MotionPainter(painting, load, time);
                 painter.Start();
-                long turnBegun = time.GetTimestamp();
+                long turnBegun = time.GetTimestamp(), turnQuestions = 0;
                 while (time.GetElapsedTime(turnBegun) < turn && time.GetElapsedTime(begun) < playing)
                 {
                     TimeSpan left = turn - time.GetElapsedTime(turnBegun);
                     await Task.Delay(left < s_look ? left : s_look, time, cancellationToken);
                     HostMetrics.Page now = await metrics.ReadAsync(cancellationToken);
                     questions++;
+                    // From the second look on a load has found its form: its regions and their encoders are there.
+                    if (turnQuestions++ > 0)
+                    {
+                        steadyBytes += now.AllocatedBytes - last.AllocatedBytes - askingBytes;
+                        steadyFrames += now.FramesSent - last.FramesSent;
+                    }
+
                     // Several collections between two looks count with their mean.
                     for (double count = now.Collections - last.Collections, i = 0; i < count; i++)
                     {
@@ -124,6 +156,7 @@ internal static class MotionSoak
                 }
 
                 painter.Stop();
+                anonymous.Add(Holdings.ReadAnonymousBytes(share.ProcessId));
                 if (into is not null)
                 {
                     report(time.GetElapsedTime(begun) / playing);
@@ -135,7 +168,7 @@ internal static class MotionSoak
                 throw new LaboratoryException("The viewer lost its connection.");
             }
 
-            return (last.AllocatedBytes - second.AllocatedBytes - (questions * askingBytes), last.FramesSent - second.FramesSent, last.Collections - second.Collections);
+            return (last.AllocatedBytes - second.AllocatedBytes - (questions * askingBytes), last.FramesSent - second.FramesSent, steadyBytes / steadyFrames, last.Collections - second.Collections);
         }
     }
 

@@ -60,7 +60,8 @@ internal readonly record struct Holdings(
             .Count(entry => new FileInfo(entry).LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal));
     }
 
-    private static long ReadAnonymousBytes(int processId)
+    /// <summary>Memory of a process that is resident, no file's and not shared; 0 when the kernel does not say.</summary>
+    public static long ReadAnonymousBytes(int processId)
     {
         const string Key = "RssAnon:";
         string? line = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/status")).FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal));
