@@ -2,6 +2,7 @@ using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
 using Vitrine.Frames;
+using Vitrine.Imaging.Colour;
 using Vitrine.Server;
 
 namespace Vitrine.Cli.Sharing;
@@ -36,6 +37,12 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             {
                 return terminal.Fail(ExitCode.Usage, tokenError, "It comes from token-file.", "The file holds one line: 22 to 128 letters, digits, - and _.");
             }
+        }
+
+        // Else the first video would end the session.
+        if (!KernelSets.TryChoose(Environment.GetEnvironmentVariable(KernelSets.EnvironmentVariable), out _, out string kernelError))
+        {
+            return terminal.Fail(ExitCode.Usage, kernelError);
         }
 
         // Before the session's threads start: they inherit it.

@@ -8,6 +8,7 @@ using Vitrine.Capture.X11;
 using Vitrine.Cli.Sharing;
 using Vitrine.Codecs.H264;
 using Vitrine.Frames;
+using Vitrine.Imaging.Colour;
 using Vitrine.Measurement;
 
 namespace Vitrine.Cli.Verbs;
@@ -65,6 +66,11 @@ internal sealed partial class DoctorVerb : Verb
 
             yield return new(library, isThere ? CheckState.Works : isNeeded ? CheckState.Missing : CheckState.Lesser, use, isThere ? "" : $"apt-get install {package}");
         }
+
+        bool hasKernels = KernelSets.TryChoose(Environment.GetEnvironmentVariable(KernelSets.EnvironmentVariable), out KernelSet kernels, out string kernelError);
+        yield return new(
+            "colour", hasKernels ? CheckState.Works : CheckState.Missing, hasKernels ? $"converted with {KernelSets.NameOf(kernels)}" : kernelError,
+            hasKernels ? "" : $"unset {KernelSets.EnvironmentVariable}");
 
         foreach (Check check in ExamineDisplay())
         {
@@ -228,6 +234,7 @@ internal sealed partial class DoctorVerb : Verb
         ("libxcb-xinput.so.0", "libxcb-xinput0", false, "cursor motion and input"),
         ("libxcb-composite.so.0", "libxcb-composite0", false, "windows"),
         ("liblz4.so.1", "liblz4-1", true, "codes tiles"),
+        ("libyuv.so.0", "libyuv0", false, "what vitrine lab convert compares with"),
         ("libpng16.so.16", "libpng16-16", false, "writes pictures (vitrine shot)"),
     ];
 
