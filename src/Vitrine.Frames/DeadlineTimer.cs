@@ -28,7 +28,9 @@ public sealed partial class DeadlineTimer
     private const long StepNs = 40_000;
     private const long StepDownNs = StepNs / 199;
     private const long MarginNsMin = 20_000;
-    private const long MarginNsStart = 150_000;
+
+    // From the bound down to the first late wake-up: what the kernel does is found out without being late again and again.
+    private const long SettlingStepDownNs = 4_000;
 
     // What lies between a wake-up «in time» and the deadline at least: two looks at the clock.
     private const long ReserveNs = 2_000;
@@ -36,6 +38,7 @@ public sealed partial class DeadlineTimer
     private readonly TimeProvider _time;
     private readonly Action<long> _sleepUntil;
     private long _marginNs;
+    private bool _isSettled;
 
     /// <summary>A timer on the machine's clock.</summary>
     /// <param name="spinNsMax">Most that a wait spins, nanoseconds; 0 spins never and is as late as the kernel.</param>
@@ -50,7 +53,7 @@ public sealed partial class DeadlineTimer
         _time = time;
         _sleepUntil = sleepUntil;
         SpinNsMax = spinNsMax;
-        _marginNs = Math.Min(MarginNsStart, spinNsMax);
+        _marginNs = spinNsMax;
     }
 
     /// <summary>Most that a wait spins.</summary>
@@ -92,7 +95,9 @@ public sealed partial class DeadlineTimer
 
     private void Calibrate(long wakeNs)
     {
-        long marginNs = _marginNs + (wakeNs + ReserveNs > _marginNs ? StepNs : -StepDownNs);
+        bool isLate = wakeNs + ReserveNs > _marginNs;
+        _isSettled |= isLate;
+        long marginNs = _marginNs + (isLate ? StepNs : _isSettled ? -StepDownNs : -SettlingStepDownNs);
         _marginNs = Math.Min(Math.Max(marginNs, MarginNsMin), SpinNsMax);
     }
 

@@ -11,7 +11,7 @@ namespace Vitrine.Lab.Machine;
 /// threads on half of the processors. How many an encoder has is fixed when it is opened: another number costs a key frame.</summary>
 internal static class SliceRounds
 {
-    private const int FramesOfRound = 20;
+    private const int FramesOfRound = 20, Warm = 4;
     private static readonly DeviceSize[] s_sizes = [new(800, 600), new(1920, 1080)];
 
     public static void Run(RunBuilder run, LabOptions options, CancellationToken cancellationToken)
@@ -32,20 +32,20 @@ internal static class SliceRounds
 
                 RoundSeries[] series = [new(), new()];
                 long[] cpuNs = [0, 0];
-                int frames = (options.Quick ? 2 : 25) * FramesOfRound;
+                int frames = (options.Quick ? 1 : 25) * FramesOfRound;
                 var pause = new DeadlineTimer(spinNsMax: 0);
-                for (int frame = -FramesOfRound; frame < frames; frame++)
+                for (int frame = -Warm; frame < frames; frame++)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     for (int i = 0; i < 2; i++)
                     {
                         int which = (frame + i) & 1;
                         H264Encoder encoder = which == 0 ? one : two;
-                        Paint(encoder.Input, texture, frame + FramesOfRound);
+                        Paint(encoder.Input, texture, frame + Warm);
                         pause.WaitUntil(pause.NowNs + 1_000_000);
                         ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuBefore);
                         long from = options.Time.GetMonotonicNanoseconds();
-                        if (encoder.TryEncode((frame + FramesOfRound) * 33_333_333L, forceKeyFrame: false, out _, out _) != EncodeStatus.Encoded)
+                        if (encoder.TryEncode((frame + Warm) * 33_333_333L, forceKeyFrame: false, out _, out _) != EncodeStatus.Encoded)
                         {
                             throw new LaboratoryException($"{encoder.Name} failed: {encoder.FailureReason}");
                         }

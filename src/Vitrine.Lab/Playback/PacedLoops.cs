@@ -35,7 +35,7 @@ internal abstract class PacedLoop(string name, int rateHz)
     public void Warm(TimeProvider time)
     {
         long dropped = Dropped;
-        Run(time.GetMonotonicNanoseconds() + 200_000_000, time, isCounted: false);
+        Run(time.GetMonotonicNanoseconds() + 100_000_000, time, isCounted: false);
         Dropped = dropped;
     }
 

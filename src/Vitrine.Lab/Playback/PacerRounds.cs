@@ -23,8 +23,8 @@ internal static class PacerRounds
         for (int round = 0; round < rounds; round++)
         {
             contestants.RunRound(
-                ours: TimeSpan.FromSeconds(options.Quick ? 2.5 : 12), peers: TimeSpan.FromSeconds(options.Quick ? 1.25 : 2),
-                variants: TimeSpan.FromSeconds(options.Quick ? 0.5 : 1), options.Time, cancellationToken);
+                ours: TimeSpan.FromSeconds(options.Quick ? 2.2 : 12), peers: TimeSpan.FromSeconds(options.Quick ? 1 : 2),
+                variants: TimeSpan.FromSeconds(options.Quick ? 0.4 : 1), options.Time, cancellationToken);
             report((round + 1.0) / rounds);
         }
 
@@ -48,7 +48,7 @@ internal static class PacerRounds
     {
         using var contestants = new Contestants(rateHz);
         using var busy = new BusyThreads(Environment.ProcessorCount);
-        TimeSpan each = TimeSpan.FromSeconds(options.Quick ? 1 : 5);
+        TimeSpan each = TimeSpan.FromSeconds(options.Quick ? 0.8 : 5);
         for (int round = 0; round < (options.Quick ? 1 : 2); round++)
         {
             contestants.RunRound(each, each, each, options.Time, cancellationToken);
