@@ -89,11 +89,11 @@ internal sealed unsafe class ColourKernelsAvx2 : ColourKernels
                     both.GetUpper().Store(v + (x >> 1));
                 }
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.From420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnFromBgra420(rows, c);
         }
     }
 
@@ -176,11 +176,11 @@ internal sealed unsafe class ColourKernelsAvx2 : ColourKernels
                 Multiply(yBottom + x, yGain, out low, out high);
                 Store(low, high, blueLow, blueHigh, greenLow, greenHigh, redLow, redHigh, bottom + (x * 4), streamsBlock);
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.To420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnToBgra420(rows, c);
         }
 
         if (streams)

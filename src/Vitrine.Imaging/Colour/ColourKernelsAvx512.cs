@@ -108,11 +108,11 @@ internal sealed unsafe class ColourKernelsAvx512 : ColourKernels
                     Avx.Store((short*)(v + (x >> 1)), both.GetUpper());
                 }
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.From420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnFromBgra420(rows, c);
         }
     }
 
@@ -197,11 +197,11 @@ internal sealed unsafe class ColourKernelsAvx512 : ColourKernels
                 Multiply(yBottom + x, yGain, out low, out high);
                 Store(low, high, blueLow, blueHigh, greenLow, greenHigh, redLow, redHigh, bottom + (x * 4), streamsBlock);
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.To420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnToBgra420(rows, c);
         }
 
         if (streams)

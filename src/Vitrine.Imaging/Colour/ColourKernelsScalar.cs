@@ -56,11 +56,29 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
         }
     }
 
+    /// <summary>What is left of an odd width. After all rows: a call in the loop would cost the vectors' constants their registers.</summary>
+    public static void LastColumnFromBgra420(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            From420(rows, row, rows.Width - 1, c);
+        }
+    }
+
+    /// <summary>As <see cref="LastColumnFromBgra420"/>.</summary>
+    public static void LastColumnToBgra420(in PictureRows rows, in ColourCoefficients c)
+    {
+        for (int row = 0; row < rows.Height; row += 2)
+        {
+            To420(rows, row, rows.Width - 1, c);
+        }
+    }
+
     public override void Halve(byte* top, byte* bottom, byte* to, int width) => HalveFrom(top, bottom, to, 0, width);
 
     /// <summary>A row and the one below, from an even pixel on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void From420(in PictureRows rows, int row, int start, in ColourCoefficients c)
+    private static void From420(in PictureRows rows, int row, int start, in ColourCoefficients c)
     {
         byte* top = rows.Pixels(row), bottom = rows.Pixels(rows.Below(row)), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
         byte* u = rows.U(row / 2), v = rows.V(row / 2);
@@ -87,7 +105,7 @@ internal sealed unsafe class ColourKernelsScalar : ColourKernels
 
     /// <summary>A row and the one below, from an even pixel on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void To420(in PictureRows rows, int row, int start, in ColourCoefficients c)
+    private static void To420(in PictureRows rows, int row, int start, in ColourCoefficients c)
     {
         byte* u = rows.U(row / 2), v = rows.V(row / 2), yTop = rows.Y(row), yBottom = rows.Y(rows.Below(row));
         uint* top = (uint*)rows.Pixels(row), bottom = (uint*)rows.Pixels(rows.Below(row));

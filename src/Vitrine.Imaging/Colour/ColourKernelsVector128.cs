@@ -57,11 +57,11 @@ internal sealed unsafe class ColourKernelsVector128 : ColourKernels
                     *(uint*)(v + (x / 2)) = Vector128.Narrow(Vector128.Narrow(vs, vs), default).AsUInt32().ToScalar();
                 }
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.From420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnFromBgra420(rows, c);
         }
     }
 
@@ -129,11 +129,11 @@ internal sealed unsafe class ColourKernelsVector128 : ColourKernels
                 gains.Store(yTop + x, blue, green, red, (uint*)top + x);
                 gains.Store(yBottom + x, blue, green, red, (uint*)bottom + x);
             }
+        }
 
-            if (even != rows.Width)
-            {
-                ColourKernelsScalar.To420(rows, row, even, c);
-            }
+        if (even != rows.Width)
+        {
+            ColourKernelsScalar.LastColumnToBgra420(rows, c);
         }
     }
 
