@@ -17,6 +17,8 @@ internal static class MotionSoak
     /// <summary>What the collector's generations breathe; an encoder that is kept, or a few pictures, are more.</summary>
     private const double GrowthBytesMax = 2 << 20;
 
+    private const int LoadsInARound = 6;
+
     public static async Task RunAsync(
         RunBuilder run, PrivateDisplay display, VideoLoop film, ShareProcess share, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
@@ -39,9 +41,11 @@ internal static class MotionSoak
         HostMetrics.Page settledAfter = await metrics.ReadAsync(cancellationToken);
 
         // What grows without end is larger in the last third than in the middle one; what only had to find its size is not.
-        int third = Math.Max(1, anonymousBytes.Count / 3);
-        double middleBytes = anonymousBytes.SkipLast(third).TakeLast(third).DefaultIfEmpty(double.NaN).Average();
-        double lastBytes = anonymousBytes.TakeLast(third).DefaultIfEmpty(double.NaN).Average();
+        // Each load holds something else: whole rounds of all of them are compared.
+        double[] rounds = [.. anonymousBytes.Chunk(LoadsInARound).Where(round => round.Length == LoadsInARound).Select(round => round.Average())];
+        int third = Math.Max(1, rounds.Length / 3);
+        double middleBytes = rounds.SkipLast(third).TakeLast(third).DefaultIfEmpty(double.NaN).Average();
+        double lastBytes = rounds.TakeLast(third).DefaultIfEmpty(double.NaN).Average();
 
         const string Name = "motion-soak/host";
         var figures = new Dictionary<string, double>
@@ -129,7 +133,7 @@ internal static class MotionSoak
             ];
             while (time.GetElapsedTime(begun) < playing)
             {
-                using MotionLoad load = loads[turns++ % loads.Length]();
+                using MotionLoad load = loads[turns++ % LoadsInARound]();
                 using var painter = new MotionPainter(painting, load, time);
                 painter.Start();
                 long turnBegun = time.GetTimestamp(), turnQuestions = 0;
