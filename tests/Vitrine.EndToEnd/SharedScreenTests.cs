@@ -2,6 +2,7 @@ using Vitrine.Frames;
 using Vitrine.Lab;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Content;
+using Vitrine.Viewer;
 
 namespace Vitrine.EndToEnd;
 
@@ -42,30 +43,61 @@ public sealed class SharedScreenTests
         await using ShareProcess share = await ShareProcess.StartAsync(s_options, display.Name, _deadline);
         await using Chromium browser = await Chromium.StartAsync(s_size, _deadline);
         BrowserPage page = await OpenLiveAsync(browser, share.Url);
-        using var film = new VideoLoop(new DeviceSize(400, 300), 30);
-        using var image = new SharedImage(display.Painter, film);
-        using var window = new PaintedWindow(display.Painter, new DeviceRectangle(151, 83, 400, 300), 0, "film");
+        using var film = new FilmWindow(display);
         using var painter = new RandomPainter(display.Painter, seed: 13);
         using var truth = new ScreenTruth(display, TimeProvider.System);
-        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(33));
-        window.Show();
-        long frame = 0;
         for (int burst = 1; burst <= 3; burst++)
         {
-            window.Raise();
-            int drawn = (await page.EvaluateAsync("vitrineStatistics().video.framesDrawn", _deadline)).GetInt32();
-            Task<bool> shows = page.WaitUntilAsync($"vitrineStatistics().video.framesDrawn > {drawn + 15}", s_patience, _deadline);
-            while (!shows.IsCompleted)
-            {
-                image.Put(window, frame++, DeviceRectangle.Of(film.Size), 0, 0);
-                Assert.True(painter.TrySynchronize());
-                await pace.WaitForNextTickAsync(_deadline);
-            }
-
-            Assert.True(await shows, $"No video: {(await page.EvaluateAsync("vitrineStatistics().video", _deadline)).GetRawText()}");
+            await PlayUntilVideoAsync(page, film);
             painter.Step();
             Assert.True(painter.TrySynchronize());
             await AssertExactAsync(page, truth);
+        }
+    }
+
+    [Fact]
+    public async Task ScreenChangesItsSizeWhileAFilmPlays_PageShowsVideoAgainAndIsExactWhenItRests()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(s_size);
+        await using ShareProcess share = await ShareProcess.StartAsync(s_options, display.Name, _deadline);
+        await using Chromium browser = await Chromium.StartAsync(s_size, _deadline);
+        BrowserPage page = await OpenLiveAsync(browser, share.Url);
+        using var film = new FilmWindow(display);
+        using var truth = new ScreenTruth(display, TimeProvider.System);
+        foreach (DeviceSize size in (DeviceSize[])[new(800, 600), s_size])
+        {
+            await PlayUntilVideoAsync(page, film);
+            display.Resize(size);
+            await PlayUntilVideoAsync(page, film);
+            await AssertExactAsync(page, truth);
+            Assert.Equal(size, truth.Size);
+        }
+    }
+
+    [Fact]
+    public async Task ViewerWithoutVideoBesideOneWithIt_BothAreExactWhenTheFilmRests()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(s_size);
+        await using ShareProcess share = await ShareProcess.StartAsync(s_options, display.Name, _deadline);
+        await using Chromium browser = await Chromium.StartAsync(s_size, _deadline);
+        BrowserPage page = await OpenLiveAsync(browser, share.Url);
+        await using HeadlessViewer without = await HeadlessViewer.ConnectAsync(
+            share.Url, new HeadlessViewerOptions { DecodesVideo = false }, cancellationToken: _deadline);
+        using var film = new FilmWindow(display);
+        using var truth = new ScreenTruth(display, TimeProvider.System);
+        long before = without.FrameCount;
+        await PlayUntilVideoAsync(page, film);
+        Assert.True(without.FrameCount - before > 3, "The viewer without video stands still.");
+        Assert.Equal(default, without.VideoCounts);
+        await AssertExactAsync(page, truth);
+        byte[] expected = truth.Hash();
+        Assert.True(await without.WaitUntilAsync(viewer => Hash(viewer).AsSpan().SequenceEqual(expected), s_patience), "The viewer without video is not exact.");
+
+        static byte[] Hash(HeadlessViewer viewer)
+        {
+            byte[] hash = [];
+            viewer.ReadPicture((pixels, size) => hash = CanvasProbe.Hash(pixels, FrameFormat.Packed(size)));
+            return hash;
         }
     }
 
@@ -134,6 +166,21 @@ public sealed class SharedScreenTests
         Assert.True(moved, "The picture of the private display stands still.");
     }
 
+    /// <summary>Plays until the page has drawn some pictures of video.</summary>
+    private async Task PlayUntilVideoAsync(BrowserPage page, FilmWindow film)
+    {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(33));
+        int drawn = (await page.EvaluateAsync("vitrineStatistics().video.framesDrawn", _deadline)).GetInt32();
+        Task<bool> shows = page.WaitUntilAsync($"vitrineStatistics().video.framesDrawn > {drawn + 15}", s_patience, _deadline);
+        while (!shows.IsCompleted)
+        {
+            film.Next();
+            await pace.WaitForNextTickAsync(_deadline);
+        }
+
+        Assert.True(await shows, $"No video: {(await page.EvaluateAsync("vitrineStatistics().video", _deadline)).GetRawText()}");
+    }
+
     private async Task<BrowserPage> OpenLiveAsync(Chromium browser, Uri url)
     {
         BrowserPage page = await browser.OpenAsync(url.AbsoluteUri, _deadline);
@@ -171,5 +218,37 @@ public sealed class SharedScreenTests
         }
 
         return true;
+    }
+
+    /// <summary>A film of 400x300 in a window that lies on no border of tiles.</summary>
+    private sealed class FilmWindow : IDisposable
+    {
+        private readonly PrivateDisplay _display;
+        private readonly VideoLoop _film = new(new DeviceSize(400, 300), 30);
+        private readonly SharedImage _image;
+        private readonly PaintedWindow _window;
+        private long _frame;
+
+        public FilmWindow(PrivateDisplay display)
+        {
+            _display = display;
+            _image = new(display.Painter, _film);
+            _window = new(display.Painter, new DeviceRectangle(151, 83, 400, 300), 0, "film");
+            _window.Show();
+        }
+
+        public void Next()
+        {
+            _window.Raise();
+            _image.Put(_window, _frame++, DeviceRectangle.Of(_film.Size), 0, 0);
+            Assert.True(_display.Painter.Synchronize());
+        }
+
+        public void Dispose()
+        {
+            _window.Dispose();
+            _image.Dispose();
+            _film.Dispose();
+        }
     }
 }
