@@ -47,7 +47,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     // Who carries less than this part of the first quality's rate gets the second; back when it carried more for a while.
     private const double FirstQualityShare = 0.7, FirstAgainShare = 0.9;
-    private const long FirstAgainNs = 5_000_000_000, LinksNs = 100_000_000;
+    private const long LinksNs = 100_000_000;
 
     private const int RetryMsMin = 250;
     private const int RetryMsMax = 2_000;
@@ -357,6 +357,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     private void CloseSource()
     {
+        _coder?.EndVideo(); // it may hold a frame of the source
         IFrameSource? source;
         lock (_sourceLock)
         {
@@ -431,13 +432,14 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                     Publish(TopologyState.Live, _state.Store);
                 }
 
+                // Counted first: a viewer may have the frame before it is coded to the end.
+                Interlocked.Increment(ref _framesCaptured);
+                ShareMeter.FramesCaptured.Add(1);
                 using (frame)
                 {
                     coder.Code(frame!);
                 }
 
-                Interlocked.Increment(ref _framesCaptured);
-                ShareMeter.FramesCaptured.Add(1);
                 return true;
             case CaptureStatus.FormatChanged:
                 StartGeneration(_source.Format.Size);
@@ -492,13 +494,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
             long carried = viewer.VideoBitsPerSecond;
             bool isLow = carried < FirstQualityShare * first || carried < WholeSizeBitsPerSecondMin;
-            bool isBack = carried >= FirstAgainShare * first && carried >= WholeSizeBitsPerSecondMin && nowNs - viewer.VideoLoweredNs > FirstAgainNs;
-            if (isLow)
-            {
-                viewer.VideoLoweredNs = nowNs;
-            }
-
-            viewer.VideoQuality = isLow ? 1 : isBack ? 0 : viewer.VideoQuality;
+            bool isBack = carried >= FirstAgainShare * first && carried >= WholeSizeBitsPerSecondMin;
+            viewer.DecideQuality(isLow, isBack, nowNs);
             if (viewer.VideoQuality == 1)
             {
                 second = Math.Min(second, carried);

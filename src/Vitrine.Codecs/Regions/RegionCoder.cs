@@ -218,6 +218,30 @@ public sealed class RegionCoder : IDisposable
         SetDue(nowNs);
     }
 
+    /// <summary>The source ends: all is tiles from now on, exact as the newest frame, and that frame is given back.</summary>
+    public void EndVideo()
+    {
+        if (_newest is null)
+        {
+            return;
+        }
+
+        long nowNs = _time.GetMonotonicNanoseconds();
+        _history.Begin(nowNs);
+        for (int slot = 0; slot < _slots.Length; slot++)
+        {
+            if (_slots[slot].IsLive)
+            {
+                End(slot, RegionStep.EndsAtRest, default, nowNs);
+            }
+        }
+
+        _tiles.Encode(_newest, s_noDamage, _plane, _isPlaneChanged, _uncovered.AsSpan(0, _uncoveredCount));
+        (_isPlaneChanged, _uncoveredCount) = (false, 0);
+        Keep(_newest);
+        SetDue(nowNs);
+    }
+
     /// <summary>Makes what viewers wait for: bytes of stale tiles, key frames.</summary>
     public void CodeWanted()
     {

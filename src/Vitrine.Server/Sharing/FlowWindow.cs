@@ -30,6 +30,9 @@ internal sealed class FlowWindow
     public const int FramesMax = 32;
     private const long FramePeriodNs = 16_000_000;
 
+    // A large frame takes its time on a slow link: that is no length of the path, and more of them must not be on their way.
+    private const long SmallFrameBytes = 16 << 10;
+
     // The shortest round trip of the last 10 to 20 s: long enough to see past a burst, short enough to follow a change of network.
     private const long BucketNs = 10_000_000_000;
 
@@ -136,7 +139,11 @@ internal sealed class FlowWindow
                     (_deliveredBytes, _deliveredNs) = (_deliveredBytes + bytes, nowNs);
                     _first = (_first + i + 1) % FramesMax;
                     _count -= i + 1;
-                    AddRoundTrip(nowNs - frame.SentNs, nowNs);
+                    if (frame.Bytes <= SmallFrameBytes)
+                    {
+                        AddRoundTrip(nowNs - frame.SentNs, nowNs);
+                    }
+
                     return true;
                 }
 

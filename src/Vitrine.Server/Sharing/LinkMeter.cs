@@ -19,6 +19,10 @@ internal sealed class LinkMeter(long floorBitsPerSecond, long ceilingBitsPerSeco
     private const long FallNs = 150_000_000;
     private const long RiseNs = 500_000_000;
     private const long BucketNs = 3_000_000_000;
+    private const long QueueProofNs = 200_000_000;
+
+    // After a queue the target rises slowly for a while: what it found it would find again.
+    private const long CalmNs = 3_000_000_000;
 
     // Of what the link delivers, the part that video may use: the rest is for tiles, and for being wrong.
     private const double Share = 0.8;
@@ -31,6 +35,8 @@ internal sealed class LinkMeter(long floorBitsPerSecond, long ceilingBitsPerSeco
     private double _previousMaxRate;
     private long _fallenNs;
     private long _risenNs;
+    private long _queueSinceNs;
+    private double _queueMaxRate;
     private double _target = ceilingBitsPerSecond;
     private long _queueNs;
 
@@ -86,18 +92,33 @@ internal sealed class LinkMeter(long floorBitsPerSecond, long ceilingBitsPerSeco
             _queueNs = travelNs - Math.Min(_minTravelNs, _previousMinTravelNs);
             if (_queueNs > QueueNsMax || (travelNs > TravelNsMax && Share * rate < _target))
             {
+                if (_queueSinceNs == 0)
+                {
+                    (_queueSinceNs, _queueMaxRate) = (receivedNs, 0);
+                }
+
+                _queueMaxRate = Math.Max(_queueMaxRate, rate);
+
                 if (nowNs - _fallenNs >= FallNs)
                 {
+                    // One late frame may be a hiccup of either side. When a queue has stood for a while, the best rate that came
+                    // out of it is what the link carries.
+                    double carried = receivedNs - _queueSinceNs >= QueueProofNs || travelNs > TravelNsMax ? _queueMaxRate : double.MaxValue;
                     _fallenNs = _risenNs = nowNs;
-                    _target = Math.Max(floorBitsPerSecond, Math.Min(_target * 0.85, Share * rate));
-                    _maxRate = _previousMaxRate = rate; // what it once carried it does not carry now
+                    _target = Math.Max(floorBitsPerSecond, Math.Min(_target * 0.85, Share * carried));
+                    (_maxRate, _previousMaxRate) = (Math.Min(_maxRate, carried), Math.Min(_previousMaxRate, carried));
                 }
             }
-            else if (nowNs - _risenNs >= RiseNs)
+            else
             {
-                _risenNs = nowNs;
-                double proven = Share * Math.Max(_maxRate, _previousMaxRate);
-                _target = Math.Min(ceilingBitsPerSecond, Math.Max(_target * 1.05, proven));
+                _queueSinceNs = 0;
+                if (nowNs - _risenNs >= RiseNs)
+                {
+                    _risenNs = nowNs;
+                    double proven = Share * Math.Max(_maxRate, _previousMaxRate);
+                    double step = nowNs - _fallenNs > CalmNs ? 1.25 : 1.05;
+                    _target = Math.Min(ceilingBitsPerSecond, Math.Max(_target * step, nowNs - _fallenNs > CalmNs ? proven : 0));
+                }
             }
         }
     }

@@ -22,6 +22,7 @@ internal sealed class ViewerSession : IDisposable
 
     private const int ClockRepliesMax = 16;
     private const int KeyFramesAskedMax = 16;
+    private const long FirstPauseNsMin = 5_000_000_000, FirstPauseNsMax = 300_000_000_000;
     private const int DiscardedMessagesMax = 64;
     private const long StalledNs = 60_000_000_000;
     private const long HelloWaitNs = 10_000_000_000;
@@ -49,6 +50,9 @@ internal sealed class ViewerSession : IDisposable
     private volatile ushort _selected = TopologyMessage.WholePicture;
     private volatile bool _refreshAsked;
     private volatile bool _decodesVideo;
+    private long _loweredNs;
+    private long _raisedNs;
+    private long _pauseNs = FirstPauseNsMin;
     private readonly ConcurrentQueue<ushort> _keyFramesAsked = new();
     private volatile bool _receiveEnded;
 
@@ -93,14 +97,30 @@ internal sealed class ViewerSession : IDisposable
     public long VideoBitsPerSecond => _link.TargetBitsPerSecond;
 
     /// <summary>Which quality of video it gets: 0, or 1 when it cannot carry the first.</summary>
-    public int VideoQuality
-    {
-        get => _chains.Quality;
-        set => _chains.Quality = value;
-    }
+    public int VideoQuality => _chains.Quality;
 
-    /// <summary>When it was last moved to the second quality, monotonic; for whoever decides about <see cref="VideoQuality"/>.</summary>
-    public long VideoLoweredNs { get; set; }
+    /// <summary>Moves it between the qualities. The session's thread calls it.</summary>
+    /// <param name="isLow">It does not carry the first.</param>
+    /// <param name="isBack">It seems to carry the first again: tried after a pause, which is twice as long every time that it was too early.</param>
+    /// <param name="nowNs">Monotonic.</param>
+    public void DecideQuality(bool isLow, bool isBack, long nowNs)
+    {
+        if (isLow)
+        {
+            if (_chains.Quality == 0)
+            {
+                bool wasEarly = _loweredNs != 0 && nowNs - _raisedNs < FirstPauseNsMax;
+                _pauseNs = wasEarly ? Math.Min(_pauseNs * 2, FirstPauseNsMax) : FirstPauseNsMin;
+                _chains.Quality = 1;
+            }
+
+            _loweredNs = nowNs;
+        }
+        else if (isBack && _chains.Quality == 1 && nowNs - _loweredNs >= _pauseNs)
+        {
+            (_chains.Quality, _raisedNs) = (0, nowNs);
+        }
+    }
 
     /// <summary>Whether it is sent video: it has greeted, and said that it decodes it.</summary>
     public bool DecodesVideo => _decodesVideo;

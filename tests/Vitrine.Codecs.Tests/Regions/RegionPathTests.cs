@@ -208,6 +208,19 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void SourceEndsWhileVideoPlays_TheLastPictureIsExactAndNoFrameIsHeld()
+    {
+        using Motion motion = new(8);
+        motion.Play(30);
+        Assert.NotEqual(0, motion.Screen.Pool.OutstandingCount);
+        motion.Coder.EndVideo();
+        Assert.Equal(0, motion.Screen.Pool.OutstandingCount);
+        motion.Viewer.Update(motion.Coder);
+        Assert.Empty(motion.Viewer.Decoder.Regions);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
     public void SteadyMotion_NothingIsAllocated()
     {
         using Motion motion = new(6);
