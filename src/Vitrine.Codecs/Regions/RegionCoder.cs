@@ -54,9 +54,6 @@ public readonly record struct VideoCounts(int Regions, long Units, long KeyFrame
 /// <remarks>One thread, but for <see cref="Counts"/>. Holds one frame of the source's pool while a region lives.</remarks>
 public sealed class RegionCoder : IDisposable
 {
-    /// <summary>A tile that has not changed for this time is refined. Longer than the pauses of a video of 10 frames a second.</summary>
-    public const long RestNs = 120_000_000;
-
     /// <summary>Key frames of a stream are at least this far apart.</summary>
     public const long KeyFrameNsMin = 250_000_000;
 
@@ -467,7 +464,7 @@ public sealed class RegionCoder : IDisposable
             for (int column = tiles.X; column < tiles.Right; column++)
             {
                 int tile = (row * _history.Columns) + column;
-                if (_plane.CoverOf(tile) == TileCover.None && _history.RateOf(tile) >= RegionPlanner.HotRate)
+                if (_plane.CoverOf(tile) == TileCover.None && _history.IsHot(tile))
                 {
                     _plane.SetCover(tile, true);
                     _isPlaneChanged = true;
@@ -549,7 +546,7 @@ public sealed class RegionCoder : IDisposable
         Span<int> resting = _slotChanged;
         for (int tile = 0; tile < _history.Count; tile++)
         {
-            if (_plane.CoverOf(tile) != TileCover.None && nowNs - _history.ChangedNs(tile) >= RestNs)
+            if (_plane.CoverOf(tile) != TileCover.None && nowNs - _history.ChangedNs(tile) >= TileHistory.RestNs)
             {
                 DeviceRectangle bounds = _plane.TileBounds(tile);
                 long dx = bounds.X + (bounds.Width / 2) - Focus.X, dy = bounds.Y + (bounds.Height / 2) - Focus.Y;
@@ -610,7 +607,7 @@ public sealed class RegionCoder : IDisposable
         {
             if (_plane.CoverOf(tile) != TileCover.None)
             {
-                NextDueNs = Math.Min(NextDueNs, _history.ChangedNs(tile) + RestNs);
+                NextDueNs = Math.Min(NextDueNs, _history.ChangedNs(tile) + TileHistory.RestNs);
             }
         }
 

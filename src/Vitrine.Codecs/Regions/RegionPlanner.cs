@@ -20,9 +20,6 @@ public readonly record struct MotionArea(DeviceRectangle Bounds, double Rate, do
 /// <remarks>A function of its inputs but for its working memory. One thread. Nothing is allocated after construction.</remarks>
 internal sealed class RegionPlanner
 {
-    /// <summary>A tile that changes at least so often a second keeps moving: a blinking caret (2) does not, an animation on threes (8) does.</summary>
-    public const double HotRate = 6;
-
     /// <summary>Tiles that do not move between two that do: up to one is bridged.</summary>
     private const int ReachTiles = 2;
 
@@ -49,7 +46,7 @@ internal sealed class RegionPlanner
         int hot = 0;
         for (int tile = 0; tile < _marks.Length; tile++)
         {
-            if (_history.RateOf(tile) >= HotRate && _history.CostOf(tile).Ns >= tileNs)
+            if (_history.IsHot(tile) && _history.CostOf(tile).Ns >= tileNs)
             {
                 _marks[tile] = 1;
                 hot++;

@@ -7,6 +7,12 @@ namespace Vitrine.Codecs.Regions;
 /// <remarks>One thread. Nothing is allocated after construction.</remarks>
 internal sealed class TileHistory
 {
+    /// <summary>A tile that has not changed for this time rests. Longer than the pauses of a video of 10 frames a second.</summary>
+    public const long RestNs = 120_000_000;
+
+    /// <summary>A tile that changes at least so often a second keeps moving: a blinking caret (2) does not, an animation on threes (8) does.</summary>
+    private const double HotRate = 6;
+
     /// <summary>Time in which a tile that does not change any more cools to 1/e. Short, so that a burst of a third of a second is
     /// recognised and a blinking caret is not.</summary>
     private const double CoolingSeconds = 0.4;
@@ -96,6 +102,9 @@ internal sealed class TileHistory
         ref Entry entry = ref _entries[tile];
         return entry.Heat == 0 ? 0 : entry.Heat * Cooled(_nowNs - entry.ChangedNs) / CoolingSeconds;
     }
+
+    /// <summary>Whether a tile keeps moving: often, and just now.</summary>
+    public bool IsHot(int tile) => _nowNs - _entries[tile].ChangedNs < RestNs && RateOf(tile) >= HotRate;
 
     /// <summary>When a tile changed last; 0: never.</summary>
     public long ChangedNs(int tile) => _entries[tile].ChangedNs;

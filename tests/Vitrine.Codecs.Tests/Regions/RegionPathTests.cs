@@ -221,6 +221,17 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void FilmStops_ItIsExactAtOnceWhenItHasRested()
+    {
+        using Motion motion = new(9);
+        motion.Play(60);
+        Assert.NotEmpty(motion.Viewer.Decoder.Regions);
+        motion.Rest(150);
+        motion.Viewer.Update(motion.Coder);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
     public void SteadyMotion_NothingIsAllocated()
     {
         using Motion motion = new(6);
@@ -281,6 +292,8 @@ public sealed class RegionPathTests(ITestOutputHelper output)
                 Viewer.Update(Coder);
             }
         }
+
+        public void Rest(double milliseconds) => RegionPathTests.Rest(Coder, _clock, milliseconds);
 
         public void Step()
         {
