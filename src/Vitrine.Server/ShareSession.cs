@@ -506,6 +506,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             }
         }
 
+        coder.Viewers = viewers.Length;
         coder.IsFirstQualityWanted = hasFirst;
         coder.IsSecondQualityWanted = second != long.MaxValue;
         coder.BitsPerSecondMax = ((int)first, (int)Math.Min(second, int.MaxValue));

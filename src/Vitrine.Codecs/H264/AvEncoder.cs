@@ -190,11 +190,12 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
                 yield return ("threads", Text(options.Slices));
                 yield return ("thread_type", "slice");
                 yield return ("slices", Text(options.Slices));
-                // Half-sample motion on top of the fastest preset: 1 dB more where little is left of it, for 0 to 0.3 ms a 1080p picture.
+                // Nothing on top of the fastest preset: half-sample motion (subme=1) saves 5 % of the bytes of a 1080p zoom and costs
+                // 1 ms of 7 a picture.
                 yield return ("preset", "ultrafast");
                 yield return ("tune", "zerolatency");
                 yield return ("crf", "23");
-                yield return ("x264-params", "scenecut=0:subme=1");
+                yield return ("x264-params", "scenecut=0");
                 break;
             case "h264_nvenc":
                 yield return ("preset", "p1");

@@ -139,6 +139,9 @@ public sealed class RegionCoder : IDisposable
     /// <summary>Whether anybody watches who decodes video.</summary>
     public bool IsVideoWanted { get; set; } = true;
 
+    /// <summary>Those who are sent what is coded.</summary>
+    public int Viewers { get => _planner.Viewers; set => _planner.Viewers = value; }
+
     /// <summary>Whether anybody gets the first quality.</summary>
     public bool IsFirstQualityWanted { get; set; } = true;
 

@@ -37,6 +37,9 @@ internal sealed class RegionPlanner
         (_marks, _stack) = (new byte[history.Count], new int[history.Count]);
     }
 
+    /// <summary>Those who are sent what is coded.</summary>
+    public int Viewers { get; set; } = 1;
+
     /// <summary>Areas that keep moving, no tile touched by two of them; the most of what tiles would cost first. Valid until the next call.</summary>
     /// <param name="costShareMin">A tile counts when coding it losslessly costs at least this share of what its pixels cost as video.</param>
     public ReadOnlySpan<MotionArea> Find(double costShareMin)
@@ -137,11 +140,16 @@ internal sealed class RegionPlanner
         return count;
     }
 
-    private MotionArea Price(in MotionArea area) => area with
+    private MotionArea Price(in MotionArea area)
     {
-        VideoBytes = area.Rate * area.Bounds.Area * _cost.PixelBytes,
-        VideoNs = area.Rate * ((area.Bounds.Area * _cost.PixelNs) + VideoCost.PictureNs),
-    };
+        double bytes = area.Rate * area.Bounds.Area * _cost.PixelBytes, sendNs = VideoCost.SendByteNs * Viewers;
+        return area with
+        {
+            TileNs = area.TileNs + (area.TileBytes * sendNs),
+            VideoBytes = bytes,
+            VideoNs = (area.Rate * ((area.Bounds.Area * _cost.PixelNs) + VideoCost.PictureNs)) + (bytes * sendNs),
+        };
+    }
 
     private DeviceRectangle Even(DeviceRectangle bounds)
     {

@@ -20,11 +20,17 @@ internal sealed class TileHistory
     /// <summary>Damage of this time and the one before it counts for the extents.</summary>
     private const long ExtentsNs = 400_000_000;
 
+    // A frame of fewer tiles says little about what a tile costs beside its coding.
+    private const int ManyTiles = 16;
+    private const double OverheadMax = 4;
+
     private readonly DeviceSize _size;
     private readonly int _columns;
     private readonly Entry[] _entries;
     private long _extentsSinceNs;
     private long _nowNs;
+    private long _codedNs;
+    private double _overhead = 1.3;
 
     public TileHistory(DeviceSize size)
     {
@@ -73,6 +79,7 @@ internal sealed class TileHistory
     public void NoteCoded(int tile, int bytes, int costNs, bool isChange)
     {
         ref Entry entry = ref _entries[tile];
+        _codedNs += costNs;
         if (isChange)
         {
             Heat(ref entry);
@@ -82,6 +89,17 @@ internal sealed class TileHistory
         // A quarter of the news each time: one odd frame decides nothing.
         entry.Bytes = isFirst ? bytes : entry.Bytes + ((bytes - entry.Bytes) / 4);
         entry.CostNs = isFirst ? costNs : entry.CostNs + ((costNs - entry.CostNs) / 4);
+    }
+
+    /// <summary>A frame was coded: what it took beyond coding its tiles (comparing, looking for moves, copying) is part of what tiles cost.</summary>
+    public void NoteFrame(int codedTiles, long elapsedNs)
+    {
+        if (codedTiles >= ManyTiles && _codedNs > 0)
+        {
+            _overhead += (Math.Clamp((double)elapsedNs / _codedNs, 1, OverheadMax) - _overhead) / 8;
+        }
+
+        _codedNs = 0;
     }
 
     /// <summary>A copy brought a tile's new content: nearly free.</summary>
@@ -109,8 +127,8 @@ internal sealed class TileHistory
     /// <summary>When a tile changed last; 0: never.</summary>
     public long ChangedNs(int tile) => _entries[tile].ChangedNs;
 
-    /// <summary>Bytes and nanoseconds that coding a tile losslessly costs.</summary>
-    public (int Bytes, int Ns) CostOf(int tile) => (_entries[tile].Bytes, _entries[tile].CostNs);
+    /// <summary>Bytes, and nanoseconds of coding, that showing a tile's change losslessly costs.</summary>
+    public (int Bytes, int Ns) CostOf(int tile) => (_entries[tile].Bytes, (int)(_entries[tile].CostNs * _overhead));
 
     /// <summary>Where in a tile there was damage of late; empty when there was none.</summary>
     public DeviceRectangle ExtentOf(int tile) => _entries[tile].Before.Union(_entries[tile].Now);

@@ -140,6 +140,7 @@ public sealed class TileEncoder : IDisposable
 
         PictureView picture = new(MemoryMarshal.Cast<byte, uint>(frame.Pixels), format.StrideBytes / FrameFormat.BytesPerPixel);
         PictureView reference = Reference;
+        long startedNs = History is null ? 0 : _time.GetMonotonicNanoseconds();
 
         // 1. Damage to tiles; covered and unchanged ones dropped.
         int damagedCount = MarkDamaged(damage, plane), changedCount = 0;
@@ -210,9 +211,10 @@ public sealed class TileEncoder : IDisposable
         _hasReference = true;
         counts = counts with { Copies = copyCount };
         AddTotals(counts);
+        long encodedNs = _time.GetMonotonicNanoseconds();
+        History?.NoteFrame(codedCount, encodedNs - startedNs);
         _store.Publish(
-            _coded.AsSpan(0, codedCount), _copied.AsSpan(0, copiedCount), _copies.AsSpan(0, copyCount), frame.Times, _time.GetMonotonicNanoseconds(),
-            isPlaneChanged ? plane : null);
+            _coded.AsSpan(0, codedCount), _copied.AsSpan(0, copiedCount), _copies.AsSpan(0, copyCount), frame.Times, encodedNs, isPlaneChanged ? plane : null);
         Array.Clear(_coded, 0, codedCount);
         return new(true, _store.Sequence, counts);
     }
