@@ -76,7 +76,7 @@ internal sealed class MetricsPage : IDisposable
         public Family(Instrument instrument)
         {
             _isHistogram = instrument is Histogram<double>;
-            _isObservable = instrument is ObservableCounter<long>;
+            _isObservable = instrument is ObservableCounter<long> or ObservableUpDownCounter<long>;
             bool isCounter = instrument is Counter<long> or ObservableCounter<long>;
             string unit = instrument.Unit switch { "s" => "_seconds", "By" => "_bytes", _ => "" };
             _name = instrument.Name.Replace('.', '_') + unit + (isCounter ? "_total" : "");

@@ -25,7 +25,7 @@ internal static class ShareMeter
     public static readonly Tally VideoFailures = new(s_meter, "vitrine.video.failures", "{failure}", "Encoders that failed or could not be had.");
     public static readonly Tally TilesRefined = new(s_meter, "vitrine.tiles.refined", "{tile}", "Tiles made exact after they were video.");
     public static readonly Tally KeyFramesAsked = new(s_meter, "vitrine.video.keyframes.asked", "{frame}", "Key frames that viewers asked for.");
-    public static readonly UpDownCounter<long> Viewers = s_meter.CreateUpDownCounter<long>("vitrine.viewers", "{viewer}", "Viewers connected now.");
+    public static readonly Tally Viewers = new(s_meter, "vitrine.viewers", "{viewer}", "Viewers connected now.", isLevel: true);
 
     /// <summary>From the change to the viewer's screen, stage by stage (tag <c>stage</c>), as viewers report it.</summary>
     public static readonly Histogram<double> Latency = s_meter.CreateHistogram(
@@ -51,8 +51,17 @@ internal static class ShareMeter
     {
         private long _value;
 
-        public Tally(Meter meter, string name, string unit, string description) =>
-            meter.CreateObservableCounter(name, () => Interlocked.Read(ref _value), unit, description);
+        /// <param name="meter">Where it belongs.</param>
+        /// <param name="name">Its name.</param>
+        /// <param name="unit">Its unit.</param>
+        /// <param name="description">For people.</param>
+        /// <param name="isLevel">It falls as well: who begins to listen late must not see only that.</param>
+        public Tally(Meter meter, string name, string unit, string description, bool isLevel = false)
+        {
+            _ = isLevel
+                ? (Instrument)meter.CreateObservableUpDownCounter(name, () => Interlocked.Read(ref _value), unit, description)
+                : meter.CreateObservableCounter(name, () => Interlocked.Read(ref _value), unit, description);
+        }
 
         public void Add(long count) => Interlocked.Add(ref _value, count);
     }
