@@ -335,7 +335,7 @@ public sealed class RegionCoder : IDisposable
 
         foreach (ref readonly MotionArea area in areas)
         {
-            if (!IsTaken(area.Bounds) && area.Bounds.Width >= SidePixelsMin && area.Bounds.Height >= SidePixelsMin
+            if (!IsTaken(area.Bounds) && IsLargeEnough(area.Bounds)
                 && area.IsWorthVideo(BeginBytes, BeginTime) && HasLasted(area, nowNs))
             {
                 Begin(area, nowNs);
@@ -387,13 +387,18 @@ public sealed class RegionCoder : IDisposable
             (region.Found, region.FoundNs) = (found.Bounds, nowNs);
         }
 
+        bool isLarge = IsLargeEnough(found.Bounds);
         if (!isSmaller)
         {
             // What it has left behind is given up when it is sure that it was left.
             DeviceRectangle both = region.Bounds.Union(found.Bounds);
-            Change(slot, IsTakenBut(slot, both) || both.Area > 1.5 * found.Bounds.Area ? found.Bounds : both, found, nowNs);
+            bool givesUp = IsTakenBut(slot, both) || (isLarge && both.Area > 1.5 * found.Bounds.Area);
+            if (isLarge || !givesUp)
+            {
+                Change(slot, givesUp ? found.Bounds : both, found, nowNs);
+            }
         }
-        else if (nowNs - region.FoundNs > ShrinkNs)
+        else if (isLarge && nowNs - region.FoundNs > ShrinkNs)
         {
             Change(slot, found.Bounds, found, nowNs);
         }
@@ -424,6 +429,9 @@ public sealed class RegionCoder : IDisposable
         oldest = new() { Bounds = bounds, SinceNs = nowNs, LastNs = nowNs };
         return false;
     }
+
+    /// <summary>The codec and the wire ask for 16 pixels; below this a video is not worth its picture's overhead.</summary>
+    private static bool IsLargeEnough(DeviceRectangle bounds) => bounds.Width >= SidePixelsMin && bounds.Height >= SidePixelsMin;
 
     private bool IsTaken(DeviceRectangle bounds) => IsTakenBut(-1, bounds);
 

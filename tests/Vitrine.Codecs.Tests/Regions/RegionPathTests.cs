@@ -231,6 +231,21 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         motion.Viewer.AssertExact(motion.Screen);
     }
 
+    [Theory]
+    [InlineData(300, 6)]
+    [InlineData(6, 200)]
+    [InlineData(2, 2)]
+    public void WhatMovesShrinksToLessThanTheCodecTakes_TheRegionStaysOneThatViewersAccept(int width, int height)
+    {
+        using Motion motion = new(10);
+        motion.Play(30);
+        motion.Video = new(90, 70, width, height);
+        motion.Play(60); // 2 s: the region would have shrunk to it
+        motion.Rest(300);
+        motion.Viewer.Update(motion.Coder);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
     [Fact]
     public void SteadyMotion_NothingIsAllocated()
     {
@@ -260,7 +275,6 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     {
         private readonly StepClock _clock = new();
         private readonly IVideoEncoderSource _encoders;
-        private readonly DeviceRectangle _video = new(70, 50, 320, 240);
 
         public Motion(int seed, IVideoEncoderSource? encoders = null)
         {
@@ -270,6 +284,8 @@ public sealed class RegionPathTests(ITestOutputHelper output)
             Coder = new(Store, _clock, _encoders, Decisions.Add);
             Viewer = new(Store, _clock, decodesVideo: true);
         }
+
+        public DeviceRectangle Video { get; set; } = new(70, 50, 320, 240);
 
         public PaintedScreen Screen { get; }
 
@@ -297,7 +313,7 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
         public void Step()
         {
-            Screen.Noise(_video);
+            Screen.Noise(Video);
             _clock.AdvanceMs(33);
             using FrameLease lease = Screen.Take();
             long before = GC.GetAllocatedBytesForCurrentThread();
