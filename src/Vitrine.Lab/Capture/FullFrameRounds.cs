@@ -55,6 +55,8 @@ internal static class FullFrameRounds
                     cancellationToken.ThrowIfCancellationRequested();
                     contestants[(i + Math.Max(round, 0)) % contestants.Count](round < 0);
                 }
+
+                contestants.Reverse(); // what a contestant leaves in the shared cache helps or harms its two neighbours alike
             }
         }
         finally
