@@ -20,6 +20,9 @@ internal abstract class MotionLoad(string name, double changesPerSecond) : IDisp
     /// <summary>Where a film is on the screen; null for anything else.</summary>
     public DeviceRectangle? Film { get; protected init; }
 
+    /// <summary>Frames after which it begins anew. Where frames differ in what they cost to send, whoever plays it begins there each time.</summary>
+    public virtual int TurnFrames => 1;
+
     /// <summary>Paints a frame.</summary>
     public abstract void Paint(long frame);
 

@@ -3,7 +3,7 @@ using Vitrine.Frames;
 
 namespace Vitrine.Lab.Motion;
 
-/// <summary>Plays a load at its rate on a thread of its own, by turns: frames go on from where they stood.</summary>
+/// <summary>Plays a load at its rate on a thread of its own, by turns: each begins at the load's next <see cref="MotionLoad.TurnFrames"/>.</summary>
 /// <remarks>Not thread-safe to start and stop. Load and connection are borrowed; nobody else uses them while it plays.</remarks>
 internal sealed class MotionPainter(X11Connection connection, MotionLoad load, TimeProvider time) : IDisposable
 {
@@ -16,11 +16,12 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
     /// <summary>When each frame was drawn.</summary>
     public FrameTimes Times { get; } = new();
 
-    /// <summary>Begins, or goes on.</summary>
+    /// <summary>Begins a turn.</summary>
     public void Start()
     {
         if (load.ChangesPerSecond > 0)
         {
+            _frame += (load.TurnFrames - (_frame % load.TurnFrames)) % load.TurnFrames;
             _stop.Reset();
             _thread = new Thread(Run) { IsBackground = true, Name = "motion painter", Priority = ThreadPriority.AboveNormal };
             _thread.Start();

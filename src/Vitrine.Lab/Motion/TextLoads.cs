@@ -66,19 +66,22 @@ internal abstract class TextLoad : MotionLoad
 /// <summary>Somebody writes: a glyph or two at a time, line after line.</summary>
 internal sealed class TypingLoad : TextLoad
 {
-    private const int GlyphsAtATime = 2;
+    private const int GlyphsAtATime = 2, ColumnsALine = 80, FramesALine = ColumnsALine / GlyphsAtATime;
 
     public TypingLoad(X11Connection connection, DeviceRectangle place, double changesPerSecond)
         : base(connection, "typing", place, changesPerSecond) => Strip = new DevicePoint(place.X, place.Y);
 
+    // A line that two rows of tiles share costs twice as much as another.
+    public override int TurnFrames => FramesALine * Lines;
+
     public override void Paint(long frame)
     {
-        string line = LineOf(frame * GlyphsAtATime / 80);
-        int column = (int)(frame * GlyphsAtATime % 80), row = (int)(frame * GlyphsAtATime / 80 % Lines);
-        column = Math.Min(column, line.Length - GlyphsAtATime);
+        long number = (frame - 1) / FramesALine;
+        string line = LineOf(number);
+        int column = (int)((frame - 1) % FramesALine * GlyphsAtATime), row = (int)(number % Lines);
         // Other letters than those that stood there: what is written over is written anew.
         string glyphs = line.Substring(column, GlyphsAtATime).ToUpperInvariant();
-        Window.Text(Left + (column * CharacterWidth), Baseline(row), glyphs, frame / 80 / Lines % 2 == 0 ? 0x0B4F8Au : Ink, Paper);
+        Window.Text(Left + (column * CharacterWidth), Baseline(row), glyphs, number / Lines % 2 == 0 ? 0x0B4F8Au : Ink, Paper);
         Window.Present(new(Left + (column * CharacterWidth), Baseline(row) - 15, GlyphsAtATime * CharacterWidth, LineHeight));
         PresentNumber(frame);
     }

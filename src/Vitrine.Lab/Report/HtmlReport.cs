@@ -62,7 +62,7 @@ public static class HtmlReport
             .GroupBy(item => item.Name.StartsWith("load-", StringComparison.Ordinal) ? item.Name : Parameters(item.Name)))
         {
             CaseRecord[] curves = [.. group];
-            PlotGoal[] goals = [.. document.Ratios.Where(ratio => ratio.Goal is not null && ratio.Name.EndsWith("Ms vs goal", StringComparison.Ordinal)
+            PlotGoal[] goals = [.. document.Ratios.Where(ratio => ratio.Goal is not null && IsOfTheCurve(ratio.Name)
                     && curves.Any(curve => ratio.Name.StartsWith(curve.Name + " ", StringComparison.Ordinal)))
                 .Select(ratio => new PlotGoal(ratio.Goal!.Value, GoalLabel(ratio), ratio.Met == true))];
             html.Append(PercentilePlot.Draw(group.Key, curves, goals));
@@ -155,6 +155,10 @@ public static class HtmlReport
 
         html.Append(document.NotMeasured.Count == 0 ? string.Empty : "</ul>");
     }
+
+    // «canvas/64x64 p95Ms vs goal»; a goal for a difference of two curves lies on neither.
+    private static bool IsOfTheCurve(string name) => name.EndsWith("Ms vs goal", StringComparison.Ordinal)
+        && name.Split(' ')[1] is "maxMs" or "meanMs" or ['p', >= '0' and <= '9', ..];
 
     private static string GoalLabel(RatioRecord ratio) =>
         $"goal for {ratio.Name[..^" vs goal".Length].Replace("Ms", string.Empty, StringComparison.Ordinal)} {(ratio.LowerIsBetter ? "≤" : "≥")} {LabAnswer.Number(ratio.Goal!.Value)} ms";

@@ -40,7 +40,7 @@ internal static class PercentilePlot
             svg.Append(CultureInfo.InvariantCulture, $"<path class=\"grid\" d=\"M{Left} {Y(value):0.#}H{Width - Right}\"/><text class=\"tick\" x=\"{Left - 8}\" y=\"{Y(value) + 4:0.#}\" text-anchor=\"end\">{LabAnswer.Number(value)}</text>");
         }
 
-        foreach (double percent in s_ticks.Where(percent => percent <= tail))
+        foreach (double percent in s_ticks.Where(percent => percent <= tail && X(percent) < Width - Right - 32)) // «max» needs room
         {
             svg.Append(CultureInfo.InvariantCulture, $"<path class=\"grid\" d=\"M{X(percent):0.#} {Top}V{Height - Bottom}\"/><text class=\"tick\" x=\"{X(percent):0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{percent.ToString(CultureInfo.InvariantCulture)} %</text>");
         }

@@ -27,6 +27,15 @@ public sealed class HtmlReportTests
     }
 
     [Fact]
+    public void GoalForADifference_IsNoLineAmongTheCurves()
+    {
+        RunDocument run = Run(1) with { Ratios = [RatioRecord.Of("x11-shm/7680x2160 p50Ms vs goal", 20, 30), RatioRecord.Of("x11-shm/7680x2160 overlayDifferenceMs vs goal", 1, 2)] };
+        string html = HtmlReport.Render(run);
+        Assert.Contains("goal for x11-shm/7680x2160 p50 ≤ 30 ms", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("goal for x11-shm/7680x2160 overlayDifference", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void HostileNames_AreText()
     {
         RunDocument run = Run(1) with { Command = "<script>alert(1)</script>", NotMeasured = ["<img src=x>"] };

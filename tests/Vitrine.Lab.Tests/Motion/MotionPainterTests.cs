@@ -1,0 +1,26 @@
+using Vitrine.Capture.X11;
+using Vitrine.Frames;
+using Vitrine.Lab.Motion;
+
+namespace Vitrine.Lab.Tests.Motion;
+
+public sealed class MotionPainterTests
+{
+    [Fact]
+    public void EveryTurn_BeginsWithTheSameContent()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(1024, 768));
+        using X11Connection connection = X11Connection.TryOpen(display.Name, out string error) ?? throw new InvalidOperationException(error);
+        using var load = new TypingLoad(connection, new(0, 0, 900, 700), 200);
+        using var painter = new MotionPainter(connection, load, TimeProvider.System);
+        Assert.True(load.TurnFrames > 1);
+        for (long turn = 0; turn < 3; turn++)
+        {
+            painter.Start();
+            Assert.True(SpinWait.SpinUntil(() => painter.Times.Last > turn * load.TurnFrames, TimeSpan.FromSeconds(30)));
+            painter.Stop();
+            Assert.True(painter.Times.Last < (turn + 1) * load.TurnFrames, "a turn was painted before it could be stopped");
+            Assert.NotEqual(0, painter.Times.GetNs((turn * load.TurnFrames) + 1));
+        }
+    }
+}
