@@ -175,10 +175,10 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
         yield return ("video_size", Text(options.Size));
         yield return ("pixel_format", "yuv420p");
         yield return ("time_base", $"1/{Text(options.FramesPerSecondMax)}");
-        yield return ("colorspace", "bt709");
-        yield return ("color_primaries", "bt709");
-        yield return ("color_trc", "bt709");
-        yield return ("color_range", "tv");
+        yield return ("colorspace", Text((int)VideoColours.Matrix));
+        yield return ("color_primaries", Text(VideoColours.Primaries));
+        yield return ("color_trc", Text(VideoColours.Transfer));
+        yield return ("color_range", VideoColours.Range == ColourRange.Full ? "pc" : "tv");
         yield return ("bf", "0");
         yield return ("g", "1073741824"); // x264 takes 2^30 for «never»
         yield return ("maxrate", rate);

@@ -15,7 +15,7 @@ public enum EncodeStatus
 }
 
 /// <summary>H.264 without delay: each picture becomes its access unit at once, only the picture before is referred to, and key frames are
-/// made when they are asked for. Colours are said in the stream to be BT.709, limited range.</summary>
+/// made when they are asked for. The stream says its colours: BT.601's matrix in limited range, BT.709's primaries.</summary>
 /// <remarks>Used by one thread at a time. Allocates nothing a picture.</remarks>
 public sealed class H264Encoder : IDisposable
 {

@@ -178,8 +178,8 @@ internal sealed unsafe class OpenH264Encoder : EncoderBackEnd
         (layer.Bitrate, layer.BitrateMax, layer.Profile) = (options.BitsPerSecondMax, options.BitsPerSecondMax, Baseline);
         // A part is a row of macroblocks at least.
         (layer.SliceMode, layer.Slices) = (FixedSlices, (uint)Math.Min(options.Slices, Math.Max(options.Size.Height / 32, 1)));
-        (layer.HasSignalType, layer.VideoFormat, layer.IsFullRange, layer.HasColours) = (1, UnspecifiedFormat, 0, 1);
-        (layer.Primaries, layer.Transfer, layer.Matrix) = (1, 1, 1);
+        (layer.HasSignalType, layer.VideoFormat, layer.IsFullRange, layer.HasColours) = (1, UnspecifiedFormat, (byte)VideoColours.Range, 1);
+        (layer.Primaries, layer.Transfer, layer.Matrix) = (VideoColours.Primaries, VideoColours.Transfer, (byte)VideoColours.Matrix);
     }
 
     private sealed class NativeBuffer : SafeHandle

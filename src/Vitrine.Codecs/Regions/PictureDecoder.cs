@@ -269,7 +269,7 @@ public sealed class PictureDecoder : IDisposable
         {
             int bytes = halfStrideBytes * head.ShownSize.Height;
             _half = _half.Length < bytes ? new byte[bytes] : _half;
-            ColourConverter.ToBgra(picture.Crop(DeviceRectangle.Of(head.ShownSize)), _half, halfStrideBytes, ColourMatrix.Bt709, ColourRange.Limited);
+            ColourConverter.ToBgra(picture.Crop(DeviceRectangle.Of(head.ShownSize)), _half, halfStrideBytes, VideoColours.Matrix, VideoColours.Range);
         }
 
         DeviceRectangle touched = RegionRecord.TilesOf(head.Bounds);
@@ -302,7 +302,7 @@ public sealed class PictureDecoder : IDisposable
                 }
                 else
                 {
-                    ColourConverter.ToBgra(picture.Crop(from), to, strideBytes, ColourMatrix.Bt709, ColourRange.Limited);
+                    ColourConverter.ToBgra(picture.Crop(from), to, strideBytes, VideoColours.Matrix, VideoColours.Range);
                 }
             }
         }

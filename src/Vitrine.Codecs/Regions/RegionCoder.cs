@@ -1,6 +1,6 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
-using Vitrine.Imaging;
 using Vitrine.Imaging.Colour;
 using Vitrine.Wire;
 
@@ -744,13 +744,13 @@ public sealed class RegionCoder : IDisposable
         if (quality == 0)
         {
             ColourConverter.FromBgra(
-                pixels, frame.Format.StrideBytes, encoder.Input.Crop(new(left, top, right - left, bottom - top)), ColourMatrix.Bt709, ColourRange.Limited);
+                pixels, frame.Format.StrideBytes, encoder.Input.Crop(new(left, top, right - left, bottom - top)), VideoColours.Matrix, VideoColours.Range);
         }
         else
         {
             ColourConverter.FromBgraHalf(
                 pixels, frame.Format.StrideBytes, new(right - left, bottom - top),
-                encoder.Input.Crop(new(left / 2, top / 2, (right - left + 1) / 2, (bottom - top + 1) / 2)), ColourMatrix.Bt709, ColourRange.Limited);
+                encoder.Input.Crop(new(left / 2, top / 2, (right - left + 1) / 2, (bottom - top + 1) / 2)), VideoColours.Matrix, VideoColours.Range);
         }
     }
 

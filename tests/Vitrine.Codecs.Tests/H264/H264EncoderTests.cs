@@ -79,7 +79,8 @@ public sealed class H264EncoderTests
         using H264Encoder encoder = Open(new() { Size = new(320, 192), Encoder = name });
         Assert.Equal(EncodeStatus.Encoded, encoder.TryEncode(0, true, out ReadOnlySpan<byte> unit, out _));
         SequenceParameters parameters = SequenceParameters.Read(unit);
-        Assert.Equal((1, 1, 1, false), (parameters.Primaries, parameters.Transfer, parameters.Matrix, parameters.IsFullRange));
+        // BT.709's primaries and transfer, BT.601's matrix.
+        Assert.Equal((1, 1, 6, false), (parameters.Primaries, parameters.Transfer, parameters.Matrix, parameters.IsFullRange));
         Assert.Equal(0, parameters.ReorderedFramesMax);
         Assert.Equal(new DeviceSize(320, 192), parameters.Size);
     }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { videoColours } from '../../src/viewer/worker/video/decoder';
 
 /** One access unit, as a host would send it. */
 export interface AccessUnit {
@@ -6,14 +7,15 @@ export interface AccessUnit {
   readonly isKeyFrame: boolean;
 }
 
-/** A picture in BT.709, limited range, 4:2:0, of even size. */
+/** A picture in the colours of the protocol, 4:2:0, of even size. */
 export interface Yuv {
   readonly width: number;
   readonly height: number;
   readonly bytes: Uint8Array;
 }
 
-const colours = ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'];
+const { matrix, primaries, transfer } = videoColours;
+const colours = ['-colorspace', matrix, '-color_primaries', primaries, '-color_trc', transfer, '-color_range', 'tv'];
 
 function ffmpeg(args: readonly string[], input?: Uint8Array): Buffer {
   const run = spawnSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', ...args], { maxBuffer: 1 << 28, ...(input && { input }) });
@@ -34,7 +36,7 @@ function encode(input: readonly string[], keyFrameEvery: number, quality: number
 export function encodeMotion(width: number, height: number, frames: number, keyFrameEvery: number): AccessUnit[] {
   return encode([
     '-f', 'lavfi', '-i', `testsrc2=size=${width}x${height}:rate=30`, '-frames:v', String(frames),
-    '-vf', 'scale=out_color_matrix=bt709:out_range=tv,format=yuv420p',
+    '-vf', `scale=out_color_matrix=${matrix}:out_range=tv,format=yuv420p`,
   ], keyFrameEvery, 20);
 }
 

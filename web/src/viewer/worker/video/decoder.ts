@@ -28,13 +28,16 @@ export interface DecoderWish {
 
 export type MakeDecoder<Frame> = (wish: DecoderWish, events: DecoderEvents<Frame>) => Decoder | undefined;
 
+/** The colours of the protocol, which the streams say too. */
+export const videoColours = { primaries: 'bt709', transfer: 'bt709', matrix: 'smpte170m', fullRange: false } as const;
+
 function configOf(codec: string, isSoftwareWanted = false): VideoDecoderConfig {
-  // No description: access units come in Annex B form, parameter sets within. The colours are those of the protocol.
+  // No description: access units come in Annex B form, parameter sets within.
   return {
     codec,
     optimizeForLatency: true,
     hardwareAcceleration: isSoftwareWanted ? 'prefer-software' : 'no-preference',
-    colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
+    colorSpace: videoColours,
   };
 }
 
