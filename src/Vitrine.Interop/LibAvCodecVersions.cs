@@ -6,7 +6,8 @@ namespace Vitrine.Interop;
 /// <summary>Where the fields that we touch lie, in bytes. Everything else is set by name (<c>av_opt_set</c>).</summary>
 internal sealed record AvLayout(
     int FrameData, int FrameStrides, int FrameWidth, int FrameHeight, int FrameFormat, int FramePictureType, int FramePts, int FrameDecodeErrors,
-    int PacketPts, int PacketData, int PacketSize, int PacketFlags);
+    int PacketPts, int PacketData, int PacketSize, int PacketFlags,
+    int ContextSurfaces, int PoolSize, int PoolFormat, int PoolSoftwareFormat, int PoolWidth, int PoolHeight);
 
 /// <summary>A pair of libraries that belong together.</summary>
 /// <param name="CodecMajor">Major version of libavcodec, the number at the end of its file's name.</param>
@@ -41,11 +42,13 @@ internal sealed class AvLibraries
         // Debian 13: FFmpeg 7.1.
         new(61, 59, new(
             FrameData: 0, FrameStrides: 64, FrameWidth: 104, FrameHeight: 108, FrameFormat: 116, FramePictureType: 124, FramePts: 136, FrameDecodeErrors: 344,
-            PacketPts: 8, PacketData: 24, PacketSize: 32, PacketFlags: 40)),
+            PacketPts: 8, PacketData: 24, PacketSize: 32, PacketFlags: 40,
+            ContextSurfaces: 552, PoolSize: 56, PoolFormat: 60, PoolSoftwareFormat: 64, PoolWidth: 68, PoolHeight: 72)),
         // Debian 12: FFmpeg 5.1.
         new(59, 57, new(
             FrameData: 0, FrameStrides: 64, FrameWidth: 104, FrameHeight: 108, FrameFormat: 116, FramePictureType: 124, FramePts: 136, FrameDecodeErrors: 376,
-            PacketPts: 8, PacketData: 24, PacketSize: 32, PacketFlags: 40)),
+            PacketPts: 8, PacketData: 24, PacketSize: 32, PacketFlags: 40,
+            ContextSurfaces: 848, PoolSize: 64, PoolFormat: 68, PoolSoftwareFormat: 72, PoolWidth: 76, PoolHeight: 80)),
     ];
 
     /// <summary>Where fields lie in what was loaded.</summary>
@@ -173,13 +176,43 @@ internal sealed class AvLibraries
         }
 
         isRight = isRight && packet is { Pts: long.MinValue, Size: 0, Flags: 0 } && packet.Data is null
-            && LibAvCodec.av_new_packet(packet.Pointer, PacketBytes) == 0 && packet.Size == PacketBytes && (nuint)packet.Data > 0xFFFF;
+            && LibAvCodec.av_new_packet(packet.Pointer, PacketBytes) == 0 && packet.Size == PacketBytes && (nuint)packet.Data > 0xFFFF
+            && CheckContext(layout) && CheckPool(layout);
         if (!isRight)
         {
             reason = $"{versionText} keeps its fields elsewhere than this version should: it is not used";
         }
 
         return isRight;
+    }
+
+    // A context that is freed lets go of the surfaces that it was given.
+    private static unsafe bool CheckContext(AvLayout layout)
+    {
+        const int Bytes = 16;
+        nint buffer = LibAvUtil.av_buffer_alloc(Bytes);
+        bool isRight = false;
+        // SAFETY: a context of any version that is known is larger than the offset; only a field that is 0 is written to.
+        using (AvCodecContext context = new(0))
+        {
+            nint* surfaces = (nint*)(context.Pointer + layout.ContextSurfaces);
+            if (*surfaces == 0)
+            {
+                *surfaces = LibAvUtil.av_buffer_ref(buffer);
+                isRight = LibAvUtil.av_buffer_get_ref_count(buffer) == 2;
+            }
+        }
+
+        isRight = isRight && LibAvUtil.av_buffer_get_ref_count(buffer) == 1;
+        LibAvUtil.av_buffer_unref(&buffer);
+        return isRight;
+    }
+
+    // A new pool has no formats, and no size. A library that was built without such devices has no pools that could be wrong.
+    private static bool CheckPool(AvLayout layout)
+    {
+        using AvSurfaces? pool = AvSurfaces.CreateClosed(layout, LibAvUtil.DeviceVaapi);
+        return pool is null or { Format: -1, SoftwareFormat: -1, Width: 0, Height: 0, Count: 0 };
     }
 
     private static string Text(uint version) => string.Create(CultureInfo.InvariantCulture, $"{version >> 16}.{version >> 8 & 0xFF}.{version & 0xFF}");

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Vitrine.Interop;
 
-/// <summary>Functions of libavutil (<c>frame.h</c>, <c>opt.h</c>, <c>error.h</c>, <c>log.h</c>). Call <see cref="AvLibraries.Load"/> first.</summary>
+/// <summary>Functions of libavutil (<c>frame.h</c>, <c>buffer.h</c>, <c>hwcontext.h</c>, <c>opt.h</c>, <c>error.h</c>, <c>log.h</c>). Call <see cref="AvLibraries.Load"/> first.</summary>
 internal static unsafe partial class LibAvUtil
 {
     /// <summary>No file of this name: <see cref="AvLibraries"/> resolves it.</summary>
@@ -14,6 +14,9 @@ internal static unsafe partial class LibAvUtil
     /// <summary><c>-ENOMEM</c>.</summary>
     public const int NoMemory = -12;
 
+    /// <summary><c>-EINVAL</c>.</summary>
+    public const int InvalidArgument = -22;
+
     /// <summary><c>AVERROR_INVALIDDATA</c>.</summary>
     public const int InvalidData = -0x41444E49;
 
@@ -22,6 +25,9 @@ internal static unsafe partial class LibAvUtil
 
     /// <summary><c>AV_PIX_FMT_YUVJ420P</c>: the same with full range.</summary>
     public const int FormatI420FullRange = 12;
+
+    /// <summary><c>AV_HWDEVICE_TYPE_VAAPI</c>.</summary>
+    public const int DeviceVaapi = 3;
 
     /// <summary><c>AV_PICTURE_TYPE_I</c>.</summary>
     public const int PictureTypeIntra = 1;
@@ -72,16 +78,49 @@ internal static unsafe partial class LibAvUtil
     [LibraryImport(Library)]
     public static partial int av_frame_make_writable(nint frame);
 
-    /// <summary><c>AV_HWDEVICE_TYPE_VAAPI</c>.</summary>
-    public const int DeviceVaapi = 3;
+    /// <summary>The number of a pixel format; -1 when there is none of this name.</summary>
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int av_get_pix_fmt(string name);
 
-    /// <summary>Opens a device; let go of with <see cref="av_buffer_unref"/>. The name 0 is the usual one.</summary>
+    /// <summary>A buffer and a reference to it; 0 when memory is short.</summary>
     [LibraryImport(Library)]
-    public static partial int av_hwdevice_ctx_create(nint* device, int type, byte* name, nint options, int flags);
+    public static partial nint av_buffer_alloc(nuint bytes);
+
+    /// <summary>One more reference to the same buffer; 0 when memory is short.</summary>
+    [LibraryImport(Library)]
+    public static partial nint av_buffer_ref(nint buffer);
+
+    /// <summary>How many references there are to the buffer.</summary>
+    [LibraryImport(Library)]
+    public static partial int av_buffer_get_ref_count(nint buffer);
 
     /// <summary>Lets go of a reference, and clears the pointer.</summary>
     [LibraryImport(Library)]
     public static partial void av_buffer_unref(nint* buffer);
+
+    /// <summary>A device that is not opened; 0 when this build has none of the type.</summary>
+    [LibraryImport(Library)]
+    public static partial nint av_hwdevice_ctx_alloc(int type);
+
+    /// <summary>Opens a device; the reference is cleared when that fails.</summary>
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int av_hwdevice_ctx_create(nint* device, int type, string name, nint options, int flags);
+
+    /// <summary>A pool of pictures of a device, which it holds a reference of; 0 when memory is short.</summary>
+    [LibraryImport(Library)]
+    public static partial nint av_hwframe_ctx_alloc(nint device);
+
+    /// <summary>Makes the pool as its fields say.</summary>
+    [LibraryImport(Library)]
+    public static partial int av_hwframe_ctx_init(nint frames);
+
+    /// <summary>Takes a picture from the pool into an empty frame.</summary>
+    [LibraryImport(Library)]
+    public static partial int av_hwframe_get_buffer(nint frames, nint frame, int flags);
+
+    /// <summary>Copies a picture to a device, or back.</summary>
+    [LibraryImport(Library)]
+    public static partial int av_hwframe_transfer_data(nint to, nint from, int flags);
 
     /// <summary>What the library says of an error.</summary>
     public static string Describe(int error)

@@ -52,7 +52,7 @@ public sealed class H264Encoder : IDisposable
     /// <summary>Why it failed; empty until then.</summary>
     public string FailureReason { get; private set; } = "";
 
-    /// <summary>The encoder's own picture, 4:2:0 in three planes, to convert straight into. It keeps its content from picture to picture, so
+    /// <summary>The encoder's own picture, <see cref="YuvLayout.I420"/> or <see cref="YuvLayout.Nv12"/>, to convert straight into. It keeps its content from picture to picture, so
     /// that only what changed needs to be written; black at first. Valid until the next <see cref="TryEncode"/>: ask again after it.</summary>
     public YuvPicture Input
     {
@@ -79,7 +79,8 @@ public sealed class H264Encoder : IDisposable
         List<string> refusals = [];
         foreach (string name in options.Encoder is { } wanted ? [wanted] : H264Support.EncoderNames)
         {
-            EncoderBackEnd? backEnd = H264Support.TryOpenEncoder(name, options, out string answer);
+            string answer = options.Encoder is null ? H264Support.FaultOfHardware(name) ?? "" : "";
+            EncoderBackEnd? backEnd = answer.Length == 0 ? H264Support.TryOpenEncoder(name, options, out answer) : null;
             if (backEnd is not null)
             {
                 string why = refusals.Count == 0 ? "" : $" ({string.Join("; ", refusals)})";

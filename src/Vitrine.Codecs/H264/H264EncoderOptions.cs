@@ -26,7 +26,7 @@ public sealed record H264EncoderOptions
     /// <summary>Parts of a picture that are coded side by side, each by a thread, 1 to 8.</summary>
     public int Slices { get; init; } = 2;
 
-    /// <summary>One of <see cref="H264Support.EncoderNames"/>; null takes the first that opens.</summary>
+    /// <summary>One of <see cref="H264Support.EncoderNames"/>; null takes the first that opens, and of hardware only what was seen to work.</summary>
     public string? Encoder { get; init; }
 
     /// <summary>What is wrong with them; null when nothing is.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Vitrine.Interop;
 
 namespace Vitrine.Codecs.H264;
@@ -22,9 +23,11 @@ public sealed record H264Report(string? Library, string LibraryReason, IReadOnly
 /// <summary>Finds out what works.</summary>
 public static class H264Support
 {
+    private static readonly ConcurrentDictionary<string, H264EncoderProbe> s_hardware = new();
+
     /// <summary>What is tried, in this order: x264 first, because its quality, rate control and latency were measured; then hardware where it
-    /// opens (VA-API is only looked for); OpenH264 last.</summary>
-    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", "h264_vaapi", "libopenh264"];
+    /// works; OpenH264 last.</summary>
+    public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", VaapiEncoder.Name, "libopenh264"];
 
     /// <summary>What brings the encoder that is preferred, on Debian 13 or 12.</summary>
     public const string InstallCommand = "apt-get install libavcodec61 || apt-get install libavcodec59";
@@ -41,32 +44,28 @@ public static class H264Support
         name switch
         {
             "libopenh264" => OpenH264Encoder.TryOpen(options, out reason),
-            "h264_vaapi" => LookForVaapi(out reason),
+            VaapiEncoder.Name => VaapiEncoder.TryOpen(options, out reason),
             _ => AvEncoder.TryOpen(name, options, out reason),
         };
 
-    // It takes pictures that lie in the memory of its device only. A machine with one was never at hand: it is looked for and told of, so that
-    // who has one knows, and it is not used before it was tried.
-    private static unsafe EncoderBackEnd? LookForVaapi(out string reason)
+    /// <summary>Why hardware is not to be chosen: it does not open, or does not code what it was asked for. Tried once in a process.</summary>
+    /// <returns>Null when it works, and of software.</returns>
+    internal static string? FaultOfHardware(string name) =>
+        name is "h264_nvenc" or VaapiEncoder.Name && s_hardware.GetOrAdd(name, ProbeEncoder) is { Works: false } probe ? probe.Reason : null;
+
+    /// <summary>Has an encoder code four pictures.</summary>
+    /// <returns>What is wrong; null when nothing is.</returns>
+    internal static string? FaultOf(H264Encoder encoder)
     {
-        if (AvLibraries.Load(out reason) is not { } libraries)
+        for (int i = 0; i < 4; i++)
         {
-            return null;
+            bool wantsKeyFrame = i is 0 or 3;
+            if (encoder.TryEncode(i * 16_666_667L, wantsKeyFrame, out _, out bool isKeyFrame) != EncodeStatus.Encoded || isKeyFrame != wantsKeyFrame)
+            {
+                return encoder.FailureReason.Length > 0 ? encoder.FailureReason : "it does not make key frames on demand only";
+            }
         }
 
-        if (LibAvCodec.avcodec_find_encoder_by_name("h264_vaapi") == 0)
-        {
-            reason = $"{libraries.VersionText} was built without it";
-            return null;
-        }
-
-        nint device = 0;
-        // SAFETY: the device is opened into a local, and let go of at once.
-        int status = LibAvUtil.av_hwdevice_ctx_create(&device, LibAvUtil.DeviceVaapi, null, 0, 0);
-        LibAvUtil.av_buffer_unref(&device);
-        reason = status < 0
-            ? $"no VA-API device opens: {LibAvUtil.Describe(status)}"
-            : "a VA-API device opens, and is not used: coding with it was never tried";
         return null;
     }
 
@@ -74,20 +73,8 @@ public static class H264Support
     private static H264EncoderProbe ProbeEncoder(string name)
     {
         using H264Encoder? encoder = H264Encoder.TryCreate(new() { Size = new(256, 128), Encoder = name }, out string reason);
-        if (encoder is null)
-        {
-            return new(name, false, reason.StartsWith(name + ": ", StringComparison.Ordinal) ? reason[(name.Length + 2)..] : reason);
-        }
-
-        for (int i = 0; i < 4; i++)
-        {
-            bool wantsKeyFrame = i is 0 or 3;
-            if (encoder.TryEncode(i * 16_666_667L, wantsKeyFrame, out _, out bool isKeyFrame) != EncodeStatus.Encoded || isKeyFrame != wantsKeyFrame)
-            {
-                return new(name, false, encoder.FailureReason.Length > 0 ? encoder.FailureReason : "it does not make key frames on demand only");
-            }
-        }
-
-        return new(name, true, reason[(name.Length + 2)..]);
+        string answer = reason.StartsWith(name + ": ", StringComparison.Ordinal) ? reason[(name.Length + 2)..] : reason;
+        string? fault = encoder is null ? answer : FaultOf(encoder);
+        return new(name, fault is null, fault ?? answer);
     }
 }

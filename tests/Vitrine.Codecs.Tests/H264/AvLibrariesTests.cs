@@ -55,6 +55,8 @@ public sealed class AvLibrariesTests
         foreach (AvLayout wrong in new[]
         {
             libraries.Layout with { FramePts = 128 }, libraries.Layout with { FrameStrides = 72 }, libraries.Layout with { FrameWidth = 108, FrameHeight = 112 },
+            libraries.Layout with { ContextSurfaces = libraries.Layout.ContextSurfaces + 16 }, libraries.Layout with { PoolSize = libraries.Layout.PoolSize + 8 },
+            libraries.Layout with { PoolFormat = libraries.Layout.PoolFormat + 8 }, libraries.Layout with { PoolWidth = libraries.Layout.PoolWidth - 4 },
             libraries.Layout with { PacketData = 32 }, libraries.Layout with { PacketSize = 36 }, libraries.Layout with { FrameData = 8 },
         })
         {

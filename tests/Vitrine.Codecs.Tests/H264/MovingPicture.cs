@@ -20,8 +20,19 @@ internal static class MovingPicture
 
         for (int y = 0; y < picture.Size.Height / 2; y++)
         {
-            picture.U.Slice(y * picture.UvStrideBytes, picture.Size.Width / 2).Fill((byte)(100 + ((y + step) % 50)));
-            picture.V.Slice(y * picture.UvStrideBytes, picture.Size.Width / 2).Fill((byte)(160 - ((y + step) % 50)));
+            byte u = (byte)(100 + ((y + step) % 50)), v = (byte)(160 - ((y + step) % 50));
+            Span<byte> row = picture.U.Slice(y * picture.UvStrideBytes, picture.Layout == YuvLayout.Nv12 ? picture.Size.Width : picture.Size.Width / 2);
+            row.Fill(u);
+            if (picture.Layout != YuvLayout.Nv12)
+            {
+                picture.V.Slice(y * picture.UvStrideBytes, picture.Size.Width / 2).Fill(v);
+                continue;
+            }
+
+            for (int x = 1; x < row.Length; x += 2)
+            {
+                row[x] = v;
+            }
         }
     }
 
