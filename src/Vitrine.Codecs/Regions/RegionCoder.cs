@@ -63,6 +63,9 @@ public sealed class RegionCoder : IDisposable
     private const long IdleNs = 3_000_000_000;
     private const long FailedNs = 10_000_000_000;
 
+    /// <summary>Encoders whose rate is fixed are replaced at most so often.</summary>
+    private const long FixedRateNsMin = 2_000_000_000;
+
     /// <summary>Regions at a time; the wire knows more.</summary>
     private const int RegionsMax = 4;
 
@@ -690,15 +693,14 @@ public sealed class RegionCoder : IDisposable
     {
         Slot region = _slots[slot];
         Stream stream = region.Streams[quality];
+        if (!FollowRate(slot, quality, nowNs))
+        {
+            return;
+        }
+
         IVideoEncoder encoder = stream.Encoder!;
         long startedNs = _time.GetMonotonicNanoseconds();
         Convert(stream, encoder, frame, region.Bounds, quality);
-        int bits = ShareOfBits(region.Bounds, quality);
-        if (bits != stream.BitsPerSecondMax && encoder.TrySetBitsPerSecondMax(bits))
-        {
-            stream.BitsPerSecondMax = bits;
-        }
-
         stream.IsKeyFrameOwed |= _store.TakeKeyFrameWanted(slot, quality);
         bool isForced = stream.Number == 0 || (stream.IsKeyFrameOwed && nowNs - stream.KeyFrameNs >= KeyFrameNsMin);
         if (!encoder.TryEncode(frame.Times.CapturedNs, isForced, out ReadOnlySpan<byte> unit, out bool isKeyFrame) || unit.Length > VideoPacket.DataBytesMax)
@@ -754,6 +756,33 @@ public sealed class RegionCoder : IDisposable
         }
     }
 
+    /// <summary>Keeps a stream to its share. An encoder with a fixed rate is replaced, which costs a key frame: seldom, and when it is far off.</summary>
+    /// <returns>False when there is no encoder any more.</returns>
+    private bool FollowRate(int slot, int quality, long nowNs)
+    {
+        Stream stream = _slots[slot].Streams[quality];
+        DeviceRectangle bounds = _slots[slot].Bounds;
+        int bits = ShareOfBits(bounds, quality);
+        if (bits == stream.BitsPerSecondMax)
+        {
+            return true;
+        }
+
+        if (stream.Encoder!.TrySetBitsPerSecondMax(bits))
+        {
+            stream.BitsPerSecondMax = bits;
+            return true;
+        }
+
+        if (nowNs - stream.OpenedNs < FixedRateNsMin || (bits > 0.8 * stream.BitsPerSecondMax && bits < 1.5 * stream.BitsPerSecondMax))
+        {
+            return true;
+        }
+
+        CloseStream(slot, quality);
+        return TryOpen(slot, quality, bounds, nowNs);
+    }
+
     private int ShareOfBits(DeviceRectangle bounds, int quality)
     {
         long all = 0;
@@ -778,6 +807,7 @@ public sealed class RegionCoder : IDisposable
         }
 
         (stream.Id, stream.Number, stream.BitsPerSecondMax, stream.IsInputStale, stream.IsKeyFrameOwed) = (++_lastStream, 0, bits, true, false);
+        stream.OpenedNs = nowNs;
         return true;
     }
 
@@ -850,6 +880,7 @@ public sealed class RegionCoder : IDisposable
         public uint Id;
         public uint Number;
         public int BitsPerSecondMax;
+        public long OpenedNs;
         public long KeyFrameNs;
         public bool IsKeyFrameOwed;
 

@@ -150,6 +150,29 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void RateOfTheEncoderIsFixed_AnotherFollowsTheLinkAndOnlyWhenItIsFarOff()
+    {
+        FailingEncoders encoders = new() { GoodPictures = int.MaxValue, HasFixedRate = true };
+        using Motion motion = new(3, encoders);
+        motion.Coder.BitsPerSecondMax = (8_000_000, 2_000_000);
+        motion.Play(90);
+        Assert.Equal([8_000_000], encoders.Rates);
+        motion.Coder.BitsPerSecondMax = (7_000_000, 2_000_000);
+        motion.Play(30);
+        Assert.Equal([8_000_000], encoders.Rates);
+        motion.Coder.BitsPerSecondMax = (3_000_000, 2_000_000);
+        motion.Play(3);
+        motion.Coder.BitsPerSecondMax = (1_000_000, 2_000_000);
+        motion.Play(3);
+        Assert.Equal([8_000_000, 3_000_000], encoders.Rates); // not again so soon
+        motion.Play(90);
+        Assert.Equal([8_000_000, 3_000_000, 1_000_000], encoders.Rates);
+        Assert.Equal(3, motion.Coder.Counts.KeyFrames);
+        Assert.Equal(0, motion.Coder.Counts.Failures);
+        motion.Viewer.AssertExactOutside(motion.Screen);
+    }
+
+    [Fact]
     public void NoEncoder_TilesOnlyAndTheReasonIsTold()
     {
         using Motion motion = new(4, new FailingEncoders { Reason = "none here" });
@@ -337,16 +360,21 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
         public string? Reason { get; init; }
 
+        public bool HasFixedRate { get; init; }
+
+        public List<int> Rates { get; } = [];
+
         public IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason)
         {
+            Rates.Add(bitsPerSecondMax);
             using H264EncoderSource source = new();
             reason = Reason ?? "";
-            return Reason is null ? new Failing(source.Rent(size, framesPerSecondMax, bitsPerSecondMax, out reason)!, GoodPictures) : null;
+            return Reason is null ? new Failing(source.Rent(size, framesPerSecondMax, bitsPerSecondMax, out reason)!, GoodPictures, HasFixedRate) : null;
         }
 
         public void Return(IVideoEncoder encoder) => encoder.Dispose();
 
-        private sealed class Failing(IVideoEncoder inner, int good) : IVideoEncoder
+        private sealed class Failing(IVideoEncoder inner, int good, bool hasFixedRate) : IVideoEncoder
         {
             private int _left = good;
 
@@ -354,7 +382,7 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
             public YuvPicture Input => inner.Input;
 
-            public bool TrySetBitsPerSecondMax(int bitsPerSecond) => inner.TrySetBitsPerSecondMax(bitsPerSecond);
+            public bool TrySetBitsPerSecondMax(int bitsPerSecond) => !hasFixedRate && inner.TrySetBitsPerSecondMax(bitsPerSecond);
 
             public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame)
             {
