@@ -306,9 +306,25 @@ public readonly ref struct VideoPacket
     public static int Write(
         Span<byte> destination, uint generation, uint capturedAfterNs, uint encodedAfterNs, in VideoHead head, ReadOnlySpan<byte> data)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(data.Length, nameof(data));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(data.Length, DataBytesMax, nameof(data));
-        new FramePrefix(generation, capturedAfterNs, encodedAfterNs, (uint)data.Length).Write(destination);
+        int bytes = WriteHead(destination, generation, capturedAfterNs, encodedAfterNs, head, data.Length);
+        data.CopyTo(destination[HeadBytes..]);
+        return bytes;
+    }
+
+    /// <summary>Writes what comes before the data; the data are to be written behind the first <see cref="HeadBytes"/> bytes.</summary>
+    /// <param name="destination">At least <see cref="HeadBytes"/> long.</param>
+    /// <param name="generation">Of the picture.</param>
+    /// <param name="capturedAfterNs">From origin until the pixels were in memory.</param>
+    /// <param name="encodedAfterNs">From origin until it was coded.</param>
+    /// <param name="head">Where it belongs.</param>
+    /// <param name="dataBytes">1 to <see cref="DataBytesMax"/>.</param>
+    /// <returns>Bytes of the payload, data included.</returns>
+    public static int WriteHead(
+        Span<byte> destination, uint generation, uint capturedAfterNs, uint encodedAfterNs, in VideoHead head, int dataBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dataBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dataBytes, DataBytesMax);
+        new FramePrefix(generation, capturedAfterNs, encodedAfterNs, (uint)dataBytes).Write(destination);
         PayloadWriter writer = new(destination[FramePrefix.SizeBytes..]);
         writer.U16(head.Region);
         writer.U8((byte)head.Codec);
@@ -321,8 +337,7 @@ public readonly ref struct VideoPacket
         writer.U16((ushort)head.Bounds.Y);
         writer.U16((ushort)head.Bounds.Width);
         writer.U16((ushort)head.Bounds.Height);
-        writer.Bytes(data);
-        return FramePrefix.SizeBytes + writer.Length;
+        return FramePrefix.SizeBytes + writer.Length + dataBytes;
     }
 }
 

@@ -1,3 +1,4 @@
+using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Wire;
 
@@ -5,8 +6,8 @@ namespace Vitrine.Codecs.Regions;
 
 /// <summary>The latest access units of every stream: two qualities of up to eight regions.</summary>
 /// <remarks>Not thread-safe: the tile store's lock guards it, but for <see cref="WantsKeyFrame"/>. Holds <see cref="UnitsMax"/> units
-/// a stream, the oldest is dropped; buffers are kept for use again, as many as were ever needed at a time.</remarks>
-internal sealed class UnitStore
+/// a stream, the oldest is dropped; their bytes lie in the tiles' pool.</remarks>
+internal sealed class UnitStore(CodedTilePool pool)
 {
     /// <summary>A viewer that is further behind than this waits for a key frame: at 30 frames a second a quarter of a second.</summary>
     public const int UnitsMax = 8;
@@ -20,6 +21,9 @@ internal sealed class UnitStore
 
     /// <summary>Units held by the store and by snapshots.</summary>
     public int OutstandingCount { get; private set; }
+
+    /// <summary>Buffers of the pool that they have.</summary>
+    public int PieceCount { get; private set; }
 
     /// <summary>Whether any stream's key frame is waited for. Any thread.</summary>
     public bool WantsKeyFrame => Volatile.Read(ref _wanted) > 0;
@@ -42,8 +46,9 @@ internal sealed class UnitStore
         }
 
         AccessUnit unit = _free.TryPop(out AccessUnit? free) ? free : new();
-        unit.Set(head, data, times.OriginNs, times.CapturedNs, times.EncodedNs);
+        unit.Set(pool, head, data, times);
         OutstandingCount++;
+        PieceCount += unit.PieceCount;
         ring.Units[(ring.First + ring.Count++) % UnitsMax] = unit;
         if (head.IsKeyFrame)
         {
@@ -83,6 +88,8 @@ internal sealed class UnitStore
         if (--unit.References == 0)
         {
             OutstandingCount--;
+            PieceCount -= unit.PieceCount;
+            unit.Empty(pool);
             _free.Push(unit);
         }
     }

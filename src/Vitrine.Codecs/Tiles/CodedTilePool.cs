@@ -1,47 +1,63 @@
 using System.Numerics;
+using Vitrine.Wire;
 
 namespace Vitrine.Codecs.Tiles;
 
-/// <summary>The coded bytes of one tile; shared by the store and by the snapshots that are being sent.</summary>
-internal sealed class CodedTile(int capacity)
+/// <summary>The coded bytes of one tile, or a piece of an access unit; shared by the store and by the snapshots that are being sent.</summary>
+internal sealed class CodedTile
 {
-    public readonly byte[] Bytes = new byte[capacity];
-    public int Length;
+    private byte[] _chunk = [];
+    private int _offset;
+    private int _length;
+
     public int References;
     public CodedTile? NextFree;
+
+    /// <summary>Which piece of the pool it is; the pool's own.</summary>
+    public (int Chunk, int Block, int Node) Piece { get; private set; }
+
+    /// <summary>As long as was asked for.</summary>
+    public Span<byte> Bytes => _chunk.AsSpan(_offset, _length);
+
+    public void Set(byte[] chunk, int offset, int length, (int Chunk, int Block, int Node) piece) =>
+        (_chunk, _offset, _length, Piece, References, NextFree) = (chunk, offset, length, piece, 1, null);
 }
 
-/// <summary>Buffers of coded tiles, in classes of 512 bytes to 16 KiB, each twice the one before (half of a buffer is lost
-/// at worst, a quarter on average). Free ones are kept up to <c>freeBytesMax</c>; beyond that they are left to the
-/// garbage collector.</summary>
-/// <remarks>Not thread-safe: the store's lock guards it.</remarks>
+/// <summary>Buffers of coded tiles and of access units: pieces of 512 bytes to 16 KiB, each class twice the one before (half of a piece is lost at worst, a
+/// quarter on average).</summary>
+/// <remarks>
+/// Pieces are cut by halves out of blocks as large as a raw tile, and whole again when both halves are free: what text has cut up
+/// serves a film afterwards. Blocks come by the mebibyte. A new one is needed only while every block there is holds something, so
+/// that there are never more blocks than buffers were held at a time; once they were, nothing is allocated any more, whatever their
+/// lengths. The last mebibyte is let go of when all of it is free and <c>freeBytesMax</c> are free without it.
+/// Not thread-safe: the store's lock guards it.
+/// </remarks>
 internal sealed class CodedTilePool(long freeBytesMax)
 {
-    private const int SmallestBytes = 512;
-    private readonly CodedTile?[] _free = new CodedTile?[6];
+    private const int SmallestBytes = 512, Classes = 6;
+    private const int BlockBytes = SmallestBytes << (Classes - 1), BlocksOfChunk = 64;
+    private readonly List<Chunk> _chunks = [];
+    private CodedTile? _unused;
     private long _freeBytes;
 
     /// <summary>Buffers handed out now.</summary>
     public int OutstandingCount { get; private set; }
 
-    /// <summary>A buffer with one reference for <paramref name="length"/> bytes, at most 16 KiB.</summary>
+    /// <summary>Bytes of all buffers, handed out or free.</summary>
+    public long HeldBytes => (long)_chunks.Count * BlocksOfChunk * BlockBytes;
+
+    /// <summary>A buffer with one reference for <paramref name="length"/> bytes, at most <see cref="TileGrid.TileBytesMax"/>.</summary>
     public CodedTile Rent(int length)
     {
-        OutstandingCount++;
         int wanted = ClassOf(length);
-        // A buffer of the next two classes will do: it wastes memory for a while, a new one costs it for ever.
-        for (int i = wanted; i < Math.Min(wanted + 3, _free.Length); i++)
-        {
-            if (_free[i] is { } tile)
-            {
-                _free[i] = tile.NextFree;
-                _freeBytes -= tile.Bytes.Length;
-                (tile.NextFree, tile.Length, tile.References) = (null, length, 1);
-                return tile;
-            }
-        }
-
-        return new(SmallestBytes << wanted) { Length = length, References = 1 };
+        (int chunk, int @class) = Find(wanted);
+        (int block, int node) = _chunks[chunk].Cut(@class, wanted);
+        _freeBytes -= SmallestBytes << wanted;
+        OutstandingCount++;
+        CodedTile tile = _unused ?? new();
+        _unused = tile.NextFree;
+        tile.Set(_chunks[chunk].Bytes, Chunk.OffsetOf(block, node, wanted), length, (chunk, block, node));
+        return tile;
     }
 
     /// <summary>Gives one reference back.</summary>
@@ -53,13 +69,99 @@ internal sealed class CodedTilePool(long freeBytesMax)
         }
 
         OutstandingCount--;
-        if (_freeBytes + tile.Bytes.Length <= freeBytesMax)
+        (int chunk, int block, int node) = tile.Piece;
+        _freeBytes += _chunks[chunk].Join(block, node);
+        (tile.NextFree, _unused) = (_unused, tile);
+        while (_chunks.Count > 0 && _chunks[^1].IsWhole && _freeBytes - (BlocksOfChunk * BlockBytes) >= freeBytesMax)
         {
-            _freeBytes += tile.Bytes.Length;
-            ref CodedTile? head = ref _free[ClassOf(tile.Bytes.Length)];
-            (tile.NextFree, head) = (head, tile);
+            _chunks.RemoveAt(_chunks.Count - 1);
+            _freeBytes -= BlocksOfChunk * BlockBytes;
         }
     }
 
+    /// <summary>The smallest free piece that is large enough, in the first chunk that has one: so the last ones become whole again.</summary>
+    private (int Chunk, int Class) Find(int wanted)
+    {
+        for (int @class = wanted; @class < Classes; @class++)
+        {
+            for (int chunk = 0; chunk < _chunks.Count; chunk++)
+            {
+                if (_chunks[chunk].Has(@class))
+                {
+                    return (chunk, @class);
+                }
+            }
+        }
+
+        _chunks.Add(new());
+        _freeBytes += BlocksOfChunk * BlockBytes;
+        return (_chunks.Count - 1, Classes - 1);
+    }
+
     private static int ClassOf(int length) => length <= SmallestBytes ? 0 : BitOperations.Log2((uint)(length - 1) / SmallestBytes) + 1;
+
+    /// <summary>A mebibyte of blocks. A block is a tree of halves: its node 1 is all of it, the halves of node n are 2n and 2n+1, and
+    /// the pieces of 512 bytes are the nodes 32 to 63.</summary>
+    private sealed class Chunk
+    {
+        private readonly ulong[] _freeNodes = new ulong[BlocksOfChunk]; // of a block: bit n, whether node n is a free piece
+        private readonly ulong[] _blocks = new ulong[Classes]; // of a class: bit b, whether block b has a free piece of it
+
+        public Chunk()
+        {
+            _freeNodes.AsSpan().Fill(1UL << 1);
+            _blocks[Classes - 1] = ulong.MaxValue;
+        }
+
+        /// <summary>Large enough for the heap of large objects: not cleared, and never moved.</summary>
+        public byte[] Bytes { get; } = GC.AllocateUninitializedArray<byte>(BlocksOfChunk * BlockBytes);
+
+        public bool IsWhole => _blocks[Classes - 1] == ulong.MaxValue;
+
+        public static int OffsetOf(int block, int node, int @class) => (block * BlockBytes) + ((node - FirstNode(@class)) * (SmallestBytes << @class));
+
+        public bool Has(int @class) => _blocks[@class] != 0;
+
+        /// <summary>Takes a piece of the wanted class out of a free one of a class that is there.</summary>
+        public (int Block, int Node) Cut(int @class, int wanted)
+        {
+            int block = BitOperations.TrailingZeroCount(_blocks[@class]);
+            int node = BitOperations.TrailingZeroCount(_freeNodes[block] & Nodes(@class));
+            Set(block, node, @class, false);
+            while (@class > wanted)
+            {
+                node *= 2;
+                Set(block, node + 1, --@class, true);
+            }
+
+            return (block, node);
+        }
+
+        /// <summary>Makes a piece free, and one with its other half while that is free too.</summary>
+        /// <returns>Bytes of the piece.</returns>
+        public int Join(int block, int node)
+        {
+            int @class = Classes - 1 - BitOperations.Log2((uint)node), bytes = SmallestBytes << @class;
+            while (node > 1 && (_freeNodes[block] & (1UL << (node ^ 1))) != 0)
+            {
+                Set(block, node ^ 1, @class++, false);
+                node /= 2;
+            }
+
+            Set(block, node, @class, true);
+            return bytes;
+        }
+
+        private void Set(int block, int node, int @class, bool isFree)
+        {
+            ref ulong free = ref _freeNodes[block];
+            free = isFree ? free | (1UL << node) : free & ~(1UL << node);
+            ulong bit = 1UL << block;
+            _blocks[@class] = (free & Nodes(@class)) != 0 ? _blocks[@class] | bit : _blocks[@class] & ~bit;
+        }
+
+        private static int FirstNode(int @class) => 1 << (Classes - 1 - @class);
+
+        private static ulong Nodes(int @class) => ((1UL << FirstNode(@class)) - 1) << FirstNode(@class);
+    }
 }

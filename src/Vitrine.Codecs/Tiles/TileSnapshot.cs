@@ -108,7 +108,8 @@ public sealed class TileSnapshot : IDisposable
             type = PacketType.Video;
             AccessUnit unit = _units[_unitsWritten++];
             (originNs, capturedAfterNs, encodedAfterNs) = (unit.OriginNs, FramePrefix.After(unit.OriginNs, unit.CapturedNs), FramePrefix.After(unit.OriginNs, unit.EncodedNs));
-            payloadBytes = VideoPacket.Write(payload, Generation, capturedAfterNs, encodedAfterNs, unit.Head, unit.Data);
+            payloadBytes = VideoPacket.WriteHead(payload, Generation, capturedAfterNs, encodedAfterNs, unit.Head, unit.Length);
+            unit.CopyTo(payload[VideoPacket.HeadBytes..]);
         }
         else
         {
@@ -167,7 +168,7 @@ public sealed class TileSnapshot : IDisposable
             uint pixel = SolidPixel;
             return Data is null
                 ? writer.TryAdd(Column, Row, TileEncoding.Solid, MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in pixel)))
-                : writer.TryAdd(Column, Row, Encoding, Data.Bytes.AsSpan(0, Data.Length));
+                : writer.TryAdd(Column, Row, Encoding, Data.Bytes);
         }
     }
 }

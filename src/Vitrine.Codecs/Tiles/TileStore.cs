@@ -39,7 +39,7 @@ public sealed class TileStore : IDisposable
     private readonly CodedTilePool _pool;
     private readonly CopyRecord[] _copies = new CopyRecord[CopyReader.CopiesMax];
     private int _copyCount;
-    private readonly UnitStore _units = new();
+    private readonly UnitStore _units;
     private byte[] _regions = [];
     private int _regionsBytes;
     private int _regionCount;
@@ -64,7 +64,8 @@ public sealed class TileStore : IDisposable
         (Size, Generation, _frame) = (size, generation, lastSequence);
         (_columns, _rows) = (TileGrid.Columns(size), TileGrid.Rows(size));
         _entries = new Entry[_columns * _rows];
-        _pool = new(format.SizeBytes);
+        _pool = new(3L * format.SizeBytes); // a picture replaces another, while a viewer is still sent a third
+        _units = new(_pool);
         FirstFrame = _frame + 1;
         (_tilesFrame, _previousTilesFrame, _regionsFrame) = (_frame, _frame, _frame);
     }
@@ -90,14 +91,14 @@ public sealed class TileStore : IDisposable
     /// <summary>Whether a viewer waits for stale tiles or for a key frame: the encoder's thread calls <see cref="RegionCoder.CodeWanted"/>.</summary>
     public bool WantsCoding => Volatile.Read(ref _wantedCount) > 0 || _units.WantsKeyFrame;
 
-    /// <summary>Buffers held by the store and by snapshots; 0 after disposal once every snapshot was released.</summary>
+    /// <summary>Coded tiles and access units held by the store and by snapshots; 0 after disposal once every snapshot was released.</summary>
     public int OutstandingBufferCount
     {
         get
         {
             lock (_lock)
             {
-                return _pool.OutstandingCount + _units.OutstandingCount;
+                return _pool.OutstandingCount - _units.PieceCount + _units.OutstandingCount;
             }
         }
     }
