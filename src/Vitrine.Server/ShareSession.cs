@@ -49,6 +49,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private const double FirstQualityShare = 0.7, FirstAgainShare = 0.9;
     private const long LinksNs = 100_000_000;
 
+    // A region that comes back within this, after a pause of a film say, goes on with its encoder; after it a desktop at rest has no
+    // encoder and none of its threads.
+    private static readonly TimeSpan s_encoderIdleMax = TimeSpan.FromSeconds(30);
+
     private const int RetryMsMin = 250;
     private const int RetryMsMax = 2_000;
 
@@ -92,6 +96,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private long _linksNs;
     private VideoCounts _videoCounts;
 
+    // What the gauges were told.
+    private readonly Lock _encodersLock = new();
+    private (int Used, int Idle) _encodersNoted;
+
     /// <summary>Prepares a session; <see cref="StartAsync"/> starts it.</summary>
     /// <param name="opener">Opens what is shared.</param>
     /// <param name="options">Validated before (<see cref="ShareOptions.Validate"/>).</param>
@@ -107,7 +115,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         (_opener, _options, _time, Name) = (opener, options, time ?? TimeProvider.System, options.Name);
-        _encoders = options.Video ? new H264EncoderSource() : null;
+        _encoders = options.Video ? new H264EncoderSource(_time) : null;
         _periodNs = 1_000_000_000 / options.FramesPerSecondMax;
         _thread = new(Run) { Name = "vitrine-share", IsBackground = true };
     }
@@ -365,6 +373,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         source?.Dispose();
+        CloseIdleEncoders(TimeSpan.Zero);
     }
 
     private void StartGeneration(DeviceSize size)
@@ -522,6 +531,21 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         _videoCounts = counts;
     }
 
+    private void CloseIdleEncoders(TimeSpan idleFor)
+    {
+        if (_encoders is { } encoders)
+        {
+            encoders.CloseIdle(idleFor);
+            lock (_encodersLock)
+            {
+                (int Used, int Idle) now = (encoders.RentedCount, encoders.IdleCount);
+                ShareMeter.EncodersUsed.Add(now.Used - _encodersNoted.Used);
+                ShareMeter.EncodersIdle.Add(now.Idle - _encodersNoted.Idle);
+                _encodersNoted = now;
+            }
+        }
+    }
+
     private void SetDue()
     {
         // A period after this one was due, not after it came, so that waking late by less than 1 ms does not lower the rate.
@@ -632,5 +656,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         {
             viewer.Tick(nowNs, elapsedSeconds, viewers.Length, hostCpuMilli);
         }
+
+        CloseIdleEncoders(s_encoderIdleMax);
     }
 }

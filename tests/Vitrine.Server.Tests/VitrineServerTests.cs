@@ -263,6 +263,8 @@ public sealed class VitrineServerTests
         Assert.True(ValueOf(page, "vitrine_sent_bytes_total") > 0);
         Assert.True(ValueOf(page, "vitrine_viewers") >= 1);
         Assert.True(ValueOf(page, "process_cpu_seconds_total") > 0);
+        Assert.Contains("# TYPE vitrine_encoders_used gauge\n", page, StringComparison.Ordinal);
+        Assert.Contains("# TYPE vitrine_encoders_idle gauge\n", page, StringComparison.Ordinal);
 
         // Every line is one of the format's.
         Assert.All(page.Split('\n', StringSplitOptions.RemoveEmptyEntries), line =>

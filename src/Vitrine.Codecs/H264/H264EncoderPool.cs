@@ -3,7 +3,8 @@ using Vitrine.Frames;
 namespace Vitrine.Codecs.H264;
 
 /// <summary>Keeps encoders that nobody uses now: opening one costs milliseconds, and a region that moves, grows a little or comes back can
-/// go on with the one it had. At most <see cref="IdleMax"/> are kept; beyond that the one that has been idle longest is closed.</summary>
+/// go on with the one it had. At most <see cref="IdleMax"/> are kept; beyond that the one that has been idle longest is closed. An
+/// encoder has threads: who rents calls <see cref="CloseIdle"/> now and then, so that a desktop at rest has none.</summary>
 /// <remarks>Thread-safe. What is rented is bounded by who rents: a stream has one.</remarks>
 public sealed class H264EncoderPool : IDisposable
 {
@@ -13,15 +14,18 @@ public sealed class H264EncoderPool : IDisposable
 
     private const int StepPixels = 64;
     private readonly Lock _lock = new();
-    private readonly List<H264Encoder> _idle = []; // the one that came last, last
+    private readonly TimeProvider _time;
+    private readonly List<(H264Encoder Encoder, long SinceNs)> _idle = []; // the one that came last, last
+    private int _rentedCount;
     private bool _isDisposed;
 
     /// <summary>An empty one.</summary>
     /// <param name="idleMax">Idle encoders that are kept; 0 and more.</param>
-    public H264EncoderPool(int idleMax = IdleMaxDefault)
+    /// <param name="time">Tells how long they have been idle; null: the system's.</param>
+    public H264EncoderPool(int idleMax = IdleMaxDefault, TimeProvider? time = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(idleMax);
-        IdleMax = idleMax;
+        (IdleMax, _time) = (idleMax, time ?? TimeProvider.System);
     }
 
     /// <summary>Most idle encoders.</summary>
@@ -40,7 +44,16 @@ public sealed class H264EncoderPool : IDisposable
     }
 
     /// <summary>Rented now.</summary>
-    public int RentedCount { get; private set; }
+    public int RentedCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _rentedCount;
+            }
+        }
+    }
 
     /// <summary>Opened so far.</summary>
     public long OpenedCount { get; private set; }
@@ -75,7 +88,7 @@ public sealed class H264EncoderPool : IDisposable
         {
             lock (_lock)
             {
-                RentedCount++;
+                _rentedCount++;
             }
         }
 
@@ -89,21 +102,43 @@ public sealed class H264EncoderPool : IDisposable
         H264Encoder? closed = encoder;
         lock (_lock)
         {
-            RentedCount--;
+            _rentedCount--;
             if (!_isDisposed && encoder.FailureReason.Length == 0 && IdleMax > 0)
             {
                 closed = null;
                 if (_idle.Count == IdleMax)
                 {
-                    closed = _idle[0];
+                    closed = _idle[0].Encoder;
                     _idle.RemoveAt(0);
                 }
 
-                _idle.Add(encoder);
+                _idle.Add((encoder, _time.GetMonotonicNanoseconds()));
             }
         }
 
         closed?.Dispose();
+    }
+
+    /// <summary>Closes those that nobody has used for a while. Takes some milliseconds each, none when there is none.</summary>
+    /// <param name="idleFor">How long at least; zero: all that are idle.</param>
+    public void CloseIdle(TimeSpan idleFor)
+    {
+        while (true)
+        {
+            H264Encoder longest;
+            lock (_lock)
+            {
+                if (_idle.Count == 0 || _time.GetMonotonicNanoseconds() - _idle[0].SinceNs < idleFor.TotalNanoseconds)
+                {
+                    return;
+                }
+
+                longest = _idle[0].Encoder;
+                _idle.RemoveAt(0);
+            }
+
+            longest.Dispose(); // outside the lock: it waits for the encoder's threads
+        }
     }
 
     /// <summary>Closes the idle ones; rented ones are closed when they come back.</summary>
@@ -112,7 +147,7 @@ public sealed class H264EncoderPool : IDisposable
         lock (_lock)
         {
             _isDisposed = true;
-            foreach (H264Encoder encoder in _idle)
+            foreach ((H264Encoder encoder, _) in _idle)
             {
                 encoder.Dispose();
             }
@@ -128,7 +163,7 @@ public sealed class H264EncoderPool : IDisposable
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             for (int i = _idle.Count - 1; i >= 0; i--)
             {
-                H264Encoder encoder = _idle[i];
+                H264Encoder encoder = _idle[i].Encoder;
                 if (encoder.Options with { BitsPerSecondMax = options.BitsPerSecondMax } == options && encoder.TrySetBitsPerSecondMax(options.BitsPerSecondMax))
                 {
                     _idle.RemoveAt(i);

@@ -8,7 +8,17 @@ namespace Vitrine.Codecs.Regions;
 /// <remarks>Thread-safe, as the pool is.</remarks>
 public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
 {
-    private readonly H264EncoderPool _pool = new();
+    private readonly H264EncoderPool _pool;
+
+    /// <summary>Has none open.</summary>
+    /// <param name="time">Tells how long an encoder has been idle; null: the system's.</param>
+    public H264EncoderSource(TimeProvider? time = null) => _pool = new(time: time);
+
+    /// <summary>Encoders that regions have now.</summary>
+    public int RentedCount => _pool.RentedCount;
+
+    /// <summary>Encoders kept for the next region.</summary>
+    public int IdleCount => _pool.IdleCount;
 
     /// <inheritdoc/>
     public IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason)
@@ -24,6 +34,9 @@ public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
         ArgumentNullException.ThrowIfNull(encoder);
         encoder.Dispose();
     }
+
+    /// <inheritdoc cref="H264EncoderPool.CloseIdle"/>
+    public void CloseIdle(TimeSpan idleFor) => _pool.CloseIdle(idleFor);
 
     /// <inheritdoc/>
     public void Dispose() => _pool.Dispose();

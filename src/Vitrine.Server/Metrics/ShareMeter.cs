@@ -23,6 +23,8 @@ internal static class ShareMeter
     public static readonly Tally VideoKeyFrames = new(s_meter, "vitrine.video.keyframes", "{frame}", "Key frames among them.");
     public static readonly Tally VideoBytes = new(s_meter, "vitrine.video.bytes", "By", "Bytes of video encoded.");
     public static readonly Tally VideoFailures = new(s_meter, "vitrine.video.failures", "{failure}", "Encoders that failed or could not be had.");
+    public static readonly Tally EncodersUsed = new(s_meter, "vitrine.encoders.used", "{encoder}", "Video encoders that regions have, as of the last second.", isLevel: true);
+    public static readonly Tally EncodersIdle = new(s_meter, "vitrine.encoders.idle", "{encoder}", "Video encoders kept open for the next region, as of the last second.", isLevel: true);
     public static readonly Tally TilesRefined = new(s_meter, "vitrine.tiles.refined", "{tile}", "Tiles made exact after they were video.");
     public static readonly Tally KeyFramesAsked = new(s_meter, "vitrine.video.keyframes.asked", "{frame}", "Key frames that viewers asked for.");
     public static readonly Tally Viewers = new(s_meter, "vitrine.viewers", "{viewer}", "Viewers connected now.", isLevel: true);

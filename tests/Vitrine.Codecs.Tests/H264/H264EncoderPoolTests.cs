@@ -1,4 +1,5 @@
 using Vitrine.Codecs.H264;
+using Vitrine.Codecs.Tests.Regions;
 using Vitrine.Frames;
 using Vitrine.Imaging;
 using Vitrine.Measurement;
@@ -75,6 +76,30 @@ public sealed class H264EncoderPoolTests
         Assert.Throws<ObjectDisposedException>(() => encoders[0].TryEncode(0, false, out _, out _));
         Assert.Same(encoders[2], Rent(pool, new(192, 64)));
         pool.Return(encoders[2]);
+    }
+
+    [Fact]
+    public void IdleForLong_IsClosedAndTheOthersAreNot()
+    {
+        StepClock clock = new(lookNs: 0);
+        using H264EncoderPool pool = new(time: clock);
+        H264Encoder[] encoders = [Rent(pool, new(64, 64)), Rent(pool, new(128, 64)), Rent(pool, new(192, 64))];
+        pool.Return(encoders[0]);
+        clock.AdvanceMs(20_000);
+        pool.Return(encoders[1]);
+        pool.CloseIdle(TimeSpan.FromSeconds(30));
+        Assert.Equal(2, pool.IdleCount);
+        clock.AdvanceMs(10_000);
+        pool.CloseIdle(TimeSpan.FromSeconds(30));
+        Assert.Equal((1, 1), (pool.IdleCount, pool.RentedCount));
+        Assert.Throws<ObjectDisposedException>(() => encoders[0].TryEncode(0, false, out _, out _));
+        clock.AdvanceMs(3_600_000);
+        Assert.Equal(EncodeStatus.Encoded, encoders[2].TryEncode(0, false, out _, out _)); // rented: no matter for how long
+        pool.Return(encoders[2]);
+        pool.CloseIdle(TimeSpan.FromSeconds(30));
+        Assert.Equal(1, pool.IdleCount);
+        pool.CloseIdle(TimeSpan.Zero);
+        Assert.Equal(0, pool.IdleCount);
     }
 
     [Fact]
