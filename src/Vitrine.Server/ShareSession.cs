@@ -407,9 +407,18 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
     }
 
+    /// <summary><see cref="TryCaptureNext"/>, its memory counted.</summary>
+    private bool CaptureNext()
+    {
+        long begun = FramePathMemory.Begin();
+        bool isOpen = TryCaptureNext();
+        FramePathMemory.End(begun);
+        return isOpen;
+    }
+
     /// <summary>One step: coding that was asked for, the pause that the frame rate asks for, and one frame. False: what was
     /// shared is closed for good.</summary>
-    private bool CaptureNext()
+    private bool TryCaptureNext()
     {
         RegionCoder coder = _coder!;
         if (_store!.WantsCoding)

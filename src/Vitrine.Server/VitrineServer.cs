@@ -11,6 +11,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Vitrine.Server.Access;
@@ -171,6 +172,7 @@ public sealed class VitrineServer : IAsyncDisposable
             sockets.UnsafePreferInlineScheduling = true;
             sockets.NoDelay = true;
         });
+        builder.Services.Replace(ServiceDescriptor.Singleton<IMemoryPoolFactory<byte>, SendBlocks>());
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         WebApplication app = builder.Build();
         app.Use(next => context =>

@@ -108,6 +108,12 @@ internal sealed class MetricsPage : IDisposable
                 }
             }
 
+            return FindOrAdd(tags.Length == 0 ? "" : tags[0].Key, value);
+        }
+
+        // Apart: a closure is made where its method begins, for every figure that is recorded.
+        private Series FindOrAdd(string key, string value)
+        {
             lock (_lock)
             {
                 if (_series.FirstOrDefault(series => series.TagValue == value) is { } found)
@@ -120,7 +126,7 @@ internal sealed class MetricsPage : IDisposable
                     return _series[0];
                 }
 
-                Series added = new(tags.Length == 0 ? "" : tags[0].Key, value);
+                Series added = new(key, value);
                 _series = [.. _series, added];
                 return added;
             }

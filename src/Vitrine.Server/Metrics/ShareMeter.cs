@@ -14,6 +14,7 @@ internal static class ShareMeter
     public static readonly Tally FramesSent = new(s_meter, "vitrine.frames.sent", "{frame}", "Frames handed to viewers' connections.");
     public static readonly Tally FramesMerged = new(s_meter, "vitrine.frames.merged", "{frame}", "Frames a viewer did not get one by one, because it was late.");
     public static readonly Tally BytesSent = new(s_meter, "vitrine.sent", "By", "Bytes of packets handed to viewers' connections.");
+    public static readonly Tally FramePathAllocated = new(s_meter, "vitrine.frame.path.allocated", "By", "Managed memory allocated by the steps of the frame path, the web server's apart.");
     public static readonly Tally SourceReopened = new(s_meter, "vitrine.source.opened", "{open}", "How often the source was opened.");
     public static readonly Counter<long> ViewersRefused = s_meter.CreateCounter<long>("vitrine.viewers.refused", "{viewer}", "Viewers turned away; see the reason.");
     public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
@@ -64,6 +65,8 @@ internal static class ShareMeter
                 ? (Instrument)meter.CreateObservableUpDownCounter(name, () => Interlocked.Read(ref _value), unit, description)
                 : meter.CreateObservableCounter(name, () => Interlocked.Read(ref _value), unit, description);
         }
+
+        public long Value => Interlocked.Read(ref _value);
 
         public void Add(long count) => Interlocked.Add(ref _value, count);
     }

@@ -241,7 +241,9 @@ internal sealed class ViewerSession : IDisposable
         {
             while (!_receiveEnded)
             {
+                long begun = FramePathMemory.Begin();
                 int bytes = WriteNext(_time.GetMonotonicNanoseconds());
+                FramePathMemory.End(begun);
                 if (bytes == 0)
                 {
                     await _signal.WaitAsync();
@@ -250,7 +252,9 @@ internal sealed class ViewerSession : IDisposable
 
                 Interlocked.Add(ref _bytesSent, bytes);
                 ShareMeter.BytesSent.Add(bytes);
+                begun = FramePathMemory.Begin();
                 ValueTask<PacketSendStatus> sending = _connection.SendAsync(_buffer.AsMemory(0, bytes));
+                FramePathMemory.EndApart(begun);
                 PacketSendStatus status;
                 if (sending.IsCompleted)
                 {
@@ -543,7 +547,9 @@ internal sealed class ViewerSession : IDisposable
                 NoteProgress();
             }
 
+            long begun = FramePathMemory.Begin();
             Handle(buffer.AsSpan(0, received.Bytes), nowNs);
+            FramePathMemory.End(begun);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Net.WebSockets;
+using System.Runtime.CompilerServices;
 using WebSocketChannel = System.Net.WebSockets.WebSocket;
 
 namespace Vitrine.Transports.WebSocket;
@@ -54,6 +55,7 @@ public sealed class WebSocketPacketConnection : IPacketConnection
             return new(PacketSendStatus.Sent);
         }
 
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
         static async ValueTask<PacketSendStatus> AwaitAsync(ValueTask pending)
         {
             try
@@ -69,6 +71,7 @@ public sealed class WebSocketPacketConnection : IPacketConnection
     }
 
     /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<PacketReceived> ReceiveAsync(Memory<byte> buffer)
     {
         int bytes = 0;
