@@ -12,7 +12,8 @@ namespace Vitrine.Lab.Motion;
 /// and what it holds more of at the end than at the beginning, each time with nobody watching.</summary>
 internal static class MotionSoak
 {
-    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(2);
+    /// <summary>After this a load has found its form: its regions and their encoders are there.</summary>
+    private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
 
     /// <summary>What the collector's generations breathe; an encoder that is kept, or a few pictures, are more.</summary>
     private const double GrowthBytesMax = 2 << 20;
@@ -28,15 +29,14 @@ internal static class MotionSoak
         using var metrics = new HostMetrics(share.Url);
 
         // Everything once, and hot: what is made on first use is there, and the code is compiled as it will stay.
-        await PlayAsync(TimeSpan.FromSeconds(options.Quick ? 3 : Math.Min(90, duration.TotalSeconds / 2)), null, []);
+        await PlayAsync(TimeSpan.FromSeconds(options.Quick ? 0 : Math.Min(40, duration.TotalSeconds / 2)), null, [], []);
         Holdings before = await Holdings.SettleAsync(display, share, null, options, cancellationToken);
         HostMetrics.Page settledBefore = await metrics.ReadAsync(cancellationToken);
 
         var pauses = new LatencyHistogram();
         List<double> anonymousBytes = [];
-        long started = time.GetTimestamp();
-        (double allocatedBytes, double frames, double steadyBytesPerFrame, double collections) = await PlayAsync(duration, pauses, anonymousBytes);
-        double seconds = time.GetElapsedTime(started).TotalSeconds;
+        Dictionary<string, double> most = [];
+        Played played = await PlayAsync(duration, pauses, anonymousBytes, most);
         Holdings after = await Holdings.SettleAsync(display, share, before, options, cancellationToken);
         HostMetrics.Page settledAfter = await metrics.ReadAsync(cancellationToken);
 
@@ -50,11 +50,13 @@ internal static class MotionSoak
         const string Name = "motion-soak/host";
         var figures = new Dictionary<string, double>
         {
-            ["seconds"] = seconds,
-            ["frames"] = frames,
-            ["allocatedBytes"] = allocatedBytes,
-            ["allocatedBytesPerFrame"] = allocatedBytes / Math.Max(1, frames),
-            ["collections"] = collections,
+            ["seconds"] = played.Seconds,
+            ["frames"] = played.All.Frames,
+            ["allocatedBytes"] = played.All.AllocatedBytes,
+            ["allocatedBytesPerFrame"] = played.All.BytesPerFrame,
+            ["framePathAllocatedBytesPerFrame"] = played.All.FramePathBytesPerFrame,
+            ["restAllocatedBytesPerFrame"] = played.All.BytesPerFrame - played.All.FramePathBytesPerFrame,
+            ["collections"] = played.All.Collections,
             ["gcPauseMsP99"] = pauses.P99Ns / 1e6,
             ["gcPauseMsMax"] = pauses.MaxNs / 1e6,
             ["descriptorsBefore"] = before.Descriptors,
@@ -74,19 +76,24 @@ internal static class MotionSoak
             ["anonymousBytesBefore"] = before.AnonymousBytes,
             ["anonymousBytesAfter"] = after.AnonymousBytes,
         };
-        if (double.IsFinite(steadyBytesPerFrame))
+        if (played.Steady.Frames > 0)
         {
-            figures["steadyAllocatedBytesPerFrame"] = steadyBytesPerFrame;
+            figures["steadyFrames"] = played.Steady.Frames;
+            figures["steadyAllocatedBytesPerFrame"] = played.Steady.BytesPerFrame;
+            figures["steadyFramePathAllocatedBytesPerFrame"] = played.Steady.FramePathBytesPerFrame;
+            figures["steadyRestAllocatedBytesPerFrame"] = played.Steady.BytesPerFrame - played.Steady.FramePathBytesPerFrame;
         }
 
         foreach ((string gauge, double value) in settledAfter.Gauges)
         {
             figures[gauge + "Before"] = settledBefore.Gauges.GetValueOrDefault(gauge);
             figures[gauge + "After"] = value;
+            figures[gauge + "Most"] = most.GetValueOrDefault(gauge);
         }
 
         run.Add(new CaseRecord { Name = Name, Metrics = figures });
-        run.AddGoal($"{Name} allocatedBytesPerFrame", allocatedBytes / Math.Max(1, frames), 0);
+        run.AddGoal($"{Name} allocatedBytesPerFrame", played.All.BytesPerFrame, 0);
+        run.AddGoal($"{Name} framePathAllocatedBytesPerFrame", played.All.FramePathBytesPerFrame, 0);
         run.AddGoal($"{Name} gcPauseMsP99", pauses.P99Ns / 1e6, 2);
         run.AddGoal($"{Name} descriptors", after.Descriptors - before.Descriptors, 0);
         run.AddGoal($"{Name} threads", after.Threads - before.Threads, 0);
@@ -111,17 +118,17 @@ internal static class MotionSoak
             run.AddGoal($"{Name} {gauge}", value - settledBefore.Gauges.GetValueOrDefault(gauge), 0);
         }
 
-        async Task<(double AllocatedBytes, double Frames, double SteadyBytesPerFrame, double Collections)> PlayAsync(TimeSpan playing, LatencyHistogram? into, List<double> anonymous)
+        async Task<Played> PlayAsync(TimeSpan playing, LatencyHistogram? into, List<double> anonymous, Dictionary<string, double> gaugesMost)
         {
             // A connection of its own: what the loads leave on the X server, their fonts, goes with it.
             using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
             await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, new HeadlessViewerOptions { Name = "soak" }, time, cancellationToken);
             await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(20));
-            // To ask costs the host memory too: what one question costs is asked first, and taken off.
-            HostMetrics.Page first = await metrics.ReadAsync(cancellationToken), second = await metrics.ReadAsync(cancellationToken), last = second;
-            double askingBytes = second.AllocatedBytes - first.AllocatedBytes;
-            double steadyBytes = 0, steadyFrames = 0;
-            long begun = time.GetTimestamp(), questions = 0, turns = 0;
+            // To ask costs the host memory too: it is asked twice a load, and what one question costs, asked first, is taken off.
+            HostMetrics.Page first = await metrics.ReadAsync(cancellationToken), last = await metrics.ReadAsync(cancellationToken);
+            double askingBytes = last.AllocatedBytes - first.AllocatedBytes;
+            Counted all = default, steady = default;
+            long begun = 0, turns = 0;
             Func<MotionLoad>[] loads =
             [
                 () => new FilmLoad(painting, film, LoadRounds.FilmWindow, 30),
@@ -131,39 +138,31 @@ internal static class MotionSoak
                 () => new DraggingLoad(painting, display.Server.Size, new(600, 400), 30),
                 () => new FilmLoad(painting, film, new(1000, 101, 320, 240), 60),
             ];
-            while (time.GetElapsedTime(begun) < playing)
+            // The first round is not counted: the buffers of this connection find their size with it.
+            for (; turns <= LoadsInARound || time.GetElapsedTime(begun) < playing; turns++)
             {
-                using MotionLoad load = loads[turns++ % LoadsInARound]();
+                if (turns == LoadsInARound)
+                {
+                    (all, steady, begun) = (default, default, time.GetTimestamp());
+                    anonymous.Clear();
+                    into?.Clear();
+                }
+
+                using MotionLoad load = loads[turns % LoadsInARound]();
                 using var painter = new MotionPainter(painting, load, time);
                 painter.Start();
-                long turnBegun = time.GetTimestamp(), turnQuestions = 0;
-                while (time.GetElapsedTime(turnBegun) < turn && time.GetElapsedTime(begun) < playing)
+                long turnBegun = time.GetTimestamp();
+                await LookAfterAsync(turn < s_settle ? turn : s_settle);
+                if (turn - time.GetElapsedTime(turnBegun) is var left && left > TimeSpan.Zero)
                 {
-                    TimeSpan left = turn - time.GetElapsedTime(turnBegun);
-                    await Task.Delay(left < s_look ? left : s_look, time, cancellationToken);
-                    HostMetrics.Page now = await metrics.ReadAsync(cancellationToken);
-                    questions++;
-                    // From the second look on a load has found its form: its regions and their encoders are there.
-                    if (turnQuestions++ > 0)
-                    {
-                        steadyBytes += now.AllocatedBytes - last.AllocatedBytes - askingBytes;
-                        steadyFrames += now.FramesSent - last.FramesSent;
-                    }
-
-                    // Several collections between two looks count with their mean.
-                    for (double count = now.Collections - last.Collections, i = 0; i < count; i++)
-                    {
-                        into?.Record((long)((now.PauseSeconds - last.PauseSeconds) / count * 1e9));
-                    }
-
-                    last = now;
+                    steady += await LookAfterAsync(left);
                 }
 
                 painter.Stop();
                 anonymous.Add(Holdings.ReadAnonymousBytes(share.ProcessId));
-                if (into is not null)
+                if (into is not null && turns >= LoadsInARound)
                 {
-                    report(time.GetElapsedTime(begun) / playing);
+                    report(Math.Min(1, time.GetElapsedTime(begun) / playing));
                 }
             }
 
@@ -172,9 +171,46 @@ internal static class MotionSoak
                 throw new LaboratoryException("The viewer lost its connection.");
             }
 
-            return (last.AllocatedBytes - second.AllocatedBytes - (questions * askingBytes), last.FramesSent - second.FramesSent, steadyBytes / steadyFrames, last.Collections - second.Collections);
+            return new(all, steady, time.GetElapsedTime(begun).TotalSeconds);
+
+            async Task<Counted> LookAfterAsync(TimeSpan wait)
+            {
+                await Task.Delay(wait, time, cancellationToken);
+                HostMetrics.Page now = await metrics.ReadAsync(cancellationToken);
+                var counted = new Counted(
+                    now.FramesSent - last.FramesSent, now.AllocatedBytes - last.AllocatedBytes - askingBytes,
+                    now.FramePathBytes - last.FramePathBytes, now.Collections - last.Collections);
+                // Several collections between two looks count with their mean.
+                for (int i = 0; i < counted.Collections; i++)
+                {
+                    into?.Record((long)((now.PauseSeconds - last.PauseSeconds) / counted.Collections * 1e9));
+                }
+
+                foreach ((string gauge, double value) in now.Gauges)
+                {
+                    gaugesMost[gauge] = Math.Max(value, gaugesMost.GetValueOrDefault(gauge));
+                }
+
+                all += counted;
+                last = now;
+                return counted;
+            }
         }
     }
+
+    /// <summary>What the host did between looks, without what a look costs.</summary>
+    private readonly record struct Counted(double Frames, double AllocatedBytes, double FramePathBytes, double Collections)
+    {
+        public double BytesPerFrame => AllocatedBytes / Math.Max(1, Frames);
+
+        public double FramePathBytesPerFrame => FramePathBytes / Math.Max(1, Frames);
+
+        public static Counted operator +(Counted left, Counted right) => new(
+            left.Frames + right.Frames, left.AllocatedBytes + right.AllocatedBytes, left.FramePathBytes + right.FramePathBytes, left.Collections + right.Collections);
+    }
+
+    /// <summary>All of it, the parts where a load had found its form, and how long it took.</summary>
+    private readonly record struct Played(Counted All, Counted Steady, double Seconds);
 
     /// <summary>The page of figures that the host serves.</summary>
     private sealed class HostMetrics(Uri share) : IDisposable
@@ -206,13 +242,14 @@ internal static class MotionSoak
             }
 
             return new Page(
-                values.GetValueOrDefault("dotnet_allocated_bytes_total"), values.GetValueOrDefault("vitrine_frames_sent_total"),
+                values.GetValueOrDefault("dotnet_allocated_bytes_total"), values.GetValueOrDefault("vitrine_frame_path_allocated_bytes_total"),
+                values.GetValueOrDefault("vitrine_frames_sent_total"),
                 values.GetValueOrDefault("dotnet_gc_collections_total"), values.GetValueOrDefault("dotnet_gc_pause_seconds_total"), gauges);
         }
 
         public void Dispose() => _client.Dispose();
 
         /// <summary>What is used of it.</summary>
-        internal sealed record Page(double AllocatedBytes, double FramesSent, double Collections, double PauseSeconds, IReadOnlyDictionary<string, double> Gauges);
+        internal sealed record Page(double AllocatedBytes, double FramePathBytes, double FramesSent, double Collections, double PauseSeconds, IReadOnlyDictionary<string, double> Gauges);
     }
 }
