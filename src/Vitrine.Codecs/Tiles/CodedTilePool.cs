@@ -28,23 +28,41 @@ internal sealed class CodedTile
 /// <remarks>
 /// Pieces are cut by halves out of blocks as large as a raw tile, and whole again when both halves are free: what text has cut up
 /// serves a film afterwards. Blocks come by the mebibyte. A new one is needed only while every block there is holds something, so
-/// that there are never more blocks than buffers were held at a time; once they were, nothing is allocated any more, whatever their
-/// lengths. The last mebibyte is let go of when all of it is free and <c>freeBytesMax</c> are free without it.
+/// that there are never more blocks than buffers were held at a time. As much as is to be kept is there from the start, so that
+/// nothing is allocated between frames; what was never used takes no memory but addresses. Beyond that the last mebibyte is let go of
+/// when all of it is free and as much as is kept is free without it.
 /// Not thread-safe: the store's lock guards it.
 /// </remarks>
-internal sealed class CodedTilePool(long freeBytesMax)
+internal sealed class CodedTilePool
 {
     private const int SmallestBytes = 512, Classes = 6;
-    private const int BlockBytes = SmallestBytes << (Classes - 1), BlocksOfChunk = 64;
+    private const int BlockBytes = SmallestBytes << (Classes - 1), BlocksOfChunk = 64, ChunkBytes = BlocksOfChunk * BlockBytes;
     private readonly List<Chunk> _chunks = [];
+    private readonly int _keptChunks;
     private CodedTile? _unused;
     private long _freeBytes;
+
+    /// <param name="keptBytes">Taken at once, and never let go of; rounded up to mebibytes.</param>
+    public CodedTilePool(long keptBytes)
+    {
+        _keptChunks = (int)((keptBytes + ChunkBytes - 1) / ChunkBytes);
+        for (int i = 0; i < _keptChunks; i++)
+        {
+            AddChunk();
+        }
+
+        // Most pieces are smaller than a block.
+        for (int i = 0; i < 2 * BlocksOfChunk * _keptChunks; i++)
+        {
+            _unused = new() { NextFree = _unused };
+        }
+    }
 
     /// <summary>Buffers handed out now.</summary>
     public int OutstandingCount { get; private set; }
 
     /// <summary>Bytes of all buffers, handed out or free.</summary>
-    public long HeldBytes => (long)_chunks.Count * BlocksOfChunk * BlockBytes;
+    public long HeldBytes => (long)_chunks.Count * ChunkBytes;
 
     /// <summary>A buffer with one reference for <paramref name="length"/> bytes, at most <see cref="TileGrid.TileBytesMax"/>.</summary>
     public CodedTile Rent(int length)
@@ -72,10 +90,10 @@ internal sealed class CodedTilePool(long freeBytesMax)
         (int chunk, int block, int node) = tile.Piece;
         _freeBytes += _chunks[chunk].Join(block, node);
         (tile.NextFree, _unused) = (_unused, tile);
-        while (_chunks.Count > 0 && _chunks[^1].IsWhole && _freeBytes - (BlocksOfChunk * BlockBytes) >= freeBytesMax)
+        while (_chunks.Count > _keptChunks && _chunks[^1].IsWhole && _freeBytes - ChunkBytes >= (long)_keptChunks * ChunkBytes)
         {
             _chunks.RemoveAt(_chunks.Count - 1);
-            _freeBytes -= BlocksOfChunk * BlockBytes;
+            _freeBytes -= ChunkBytes;
         }
     }
 
@@ -93,9 +111,14 @@ internal sealed class CodedTilePool(long freeBytesMax)
             }
         }
 
-        _chunks.Add(new());
-        _freeBytes += BlocksOfChunk * BlockBytes;
+        AddChunk();
         return (_chunks.Count - 1, Classes - 1);
+    }
+
+    private void AddChunk()
+    {
+        _chunks.Add(new());
+        _freeBytes += ChunkBytes;
     }
 
     private static int ClassOf(int length) => length <= SmallestBytes ? 0 : BitOperations.Log2((uint)(length - 1) / SmallestBytes) + 1;
@@ -114,7 +137,7 @@ internal sealed class CodedTilePool(long freeBytesMax)
         }
 
         /// <summary>Large enough for the heap of large objects: not cleared, and never moved.</summary>
-        public byte[] Bytes { get; } = GC.AllocateUninitializedArray<byte>(BlocksOfChunk * BlockBytes);
+        public byte[] Bytes { get; } = GC.AllocateUninitializedArray<byte>(ChunkBytes);
 
         public bool IsWhole => _blocks[Classes - 1] == ulong.MaxValue;
 
