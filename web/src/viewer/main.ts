@@ -19,6 +19,9 @@ declare global {
 
 const chromeHidesAfterMs = 2_000;
 const refreshMs = 500;
+/** So many animation turns after drawing a canvas is seen; after so many more the browser is over a crash: while its GPU process starts it has none. */
+const shownTurns = 4;
+const calmTurns = 29;
 /** A quick join shows no card: it would only flash. */
 const noticeAfterMs = 400;
 
@@ -58,6 +61,8 @@ let hostName = '';
 let scene: Scene | undefined;
 let isNoticeDismissed = false;
 let announced = '';
+/** Counts those that were asked for since the first. */
+let canvases = 0;
 
 function send(message: ToWorker, transfer: Transferable[] = []): void {
   worker?.postMessage(message, transfer);
@@ -96,6 +101,16 @@ function start(accessToken: string): void {
   document.addEventListener('visibilitychange', () => send({ kind: 'visibility', isHidden: document.hidden }));
 }
 
+/** The compositor has what the worker drew after `shownTurns`. The page's turns: a worker may get none any more after a crash. */
+function awaitTurns(canvas: number, turn = 0): void {
+  requestAnimationFrame(() => {
+    if (canvas !== canvases) return;
+    if (turn === shownTurns) stage.showNextPicture();
+    if (turn === calmTurns) send({ kind: 'calm' });
+    else awaitTurns(canvas, turn + 1);
+  });
+}
+
 function receive(message: ToPage): void {
   switch (message.kind) {
     case 'connection':
@@ -123,10 +138,12 @@ function receive(message: ToPage): void {
       outlines.setView(message.view);
       break;
     case 'canvasWanted': {
-      const fresh = stage.replacePicture().transferControlToOffscreen();
+      canvases++;
+      const fresh = stage.addNextPicture().transferControlToOffscreen();
       send({ kind: 'canvas', canvas: fresh }, [fresh]);
       break;
     }
+    case 'canvasDrawn': awaitTurns(canvases); break;
     case 'presentation':
       statistics.setPresentation(message.figures);
       panel.update(globalThis.vitrineStatistics());

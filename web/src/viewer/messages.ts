@@ -48,6 +48,8 @@ export type ToWorker =
   }
   /** The answer to `canvasWanted`. */
   | { readonly kind: 'canvas'; readonly canvas: OffscreenCanvas }
+  /** The page has had so many animation turns since the last canvas was drawn on that the browser is over whatever was lost. */
+  | { readonly kind: 'calm' }
   | { readonly kind: 'present'; readonly present: PresentationKind | undefined }
   | { readonly kind: 'outlines'; readonly isOn: boolean }
   | { readonly kind: 'select'; readonly monitor: number }
@@ -84,8 +86,10 @@ export type ToPage =
     readonly roundTripMs: number | null;
   }
   | { readonly kind: 'hostStatistics'; readonly statistics: Statistics }
-  /** A canvas that had a context keeps it: a new one is wanted in its place. */
+  /** A canvas that had a context keeps it: a new one is wanted, to take its place when something is drawn on it. */
   | { readonly kind: 'canvasWanted' }
+  /** The picture is on the canvas that was given last, or will be when it is known. */
+  | { readonly kind: 'canvasDrawn' }
   | { readonly kind: 'presentation'; readonly figures: PresentationFigures }
   | { readonly kind: 'video'; readonly status: VideoStatus }
   /** While outlines are on: the regions, and what shows exact pixels again since the last time. */

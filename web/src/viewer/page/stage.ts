@@ -17,6 +17,8 @@ export class Stage {
   readonly #stage: HTMLElement;
   readonly #frame: HTMLElement;
   #picture: HTMLCanvasElement;
+  /** Lies under the picture until something is drawn on it. */
+  #nextPicture: HTMLCanvasElement | undefined;
   readonly #cursor: HTMLCanvasElement;
   readonly #onZoom: (zoom: Zoom) => void;
   #zoom: Zoom = 'fit';
@@ -99,13 +101,24 @@ export class Stage {
     this.pan(right * arrowStep * this.#ratio, down * arrowStep * this.#ratio);
   }
 
-  /** A new canvas in the old one's place, for a presentation that the old one cannot have. */
-  replacePicture(): HTMLCanvasElement {
-    // What it is and is called, but neither its size nor what it shows.
+  /** A new canvas for a presentation that the old one cannot have; the old one is seen until `showNextPicture`. */
+  addNextPicture(): HTMLCanvasElement {
+    this.#nextPicture?.remove();
+    // What it is called, but neither its size nor what it shows.
     const picture = this.#picture.cloneNode() as HTMLCanvasElement;
-    this.#picture.replaceWith(picture);
-    this.#picture = picture;
+    picture.removeAttribute('id');
+    this.#nextPicture = picture;
+    this.#picture.before(picture);
     return picture;
+  }
+
+  showNextPicture(): void {
+    if (!this.#nextPicture) return;
+    this.#nextPicture.id = this.#picture.id;
+    this.#picture.remove();
+    this.#picture = this.#nextPicture;
+    this.#nextPicture = undefined;
+    this.#layOut();
   }
 
   /** The part of the host's picture that the canvas holds. */

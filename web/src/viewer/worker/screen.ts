@@ -104,13 +104,14 @@ export class Screen {
     return this.#plane;
   }
 
-  /** What to draw on from now on; it holds nothing yet. */
-  setSurface(surface: Surface | undefined): void {
+  /** What to draw on from now on; it holds nothing yet, and goes on from `before`, what was drawn until now, when that is given. */
+  setSurface(surface: Surface | undefined, before?: OffscreenCanvas): void {
+    const goesOn = before !== undefined && !this.#isSurfaceEmpty && !this.#nextView && !this.#isHidden;
     this.#surface = surface;
     this.#isSurfaceEmpty = true;
     if (!surface) return;
-    this.#draw();
-    if (!this.#isHidden) this.#plane.askForAll();
+    this.#draw(goesOn ? before : undefined);
+    if (!this.#isHidden && !goesOn) this.#plane.askForAll();
   }
 
   /** The next frame is the host's answer to a join: all of the picture, and no region before it says so. */
@@ -270,7 +271,7 @@ export class Screen {
 
   // ---- Drawing --------------------------------------------------------------------------------------------------
 
-  #draw(): void {
+  #draw(before?: OffscreenCanvas): void {
     const surface = this.#surface;
     const picture = this.#picture;
     if (this.#isHidden || !surface || !picture) return;
@@ -287,8 +288,9 @@ export class Screen {
       this.#nextView = undefined;
       picture.markDirty(view);
       this.#events.onView(view);
+      if (before) surface.putCanvas(before);
       // Until the next access unit is drawn the tile plane is the best there is, covered or not.
-      covered = [];
+      else covered = [];
     }
     const dirty = clipAll(picture.takeDirty(), this.#view);
     const areas = covered.length === 0 ? dirty : subtract(dirty, covered);

@@ -49,7 +49,10 @@ function post(message: ToPage, transfer: Transferable[] = []): void {
 }
 
 const presenter = new Presenter({
-  onSurface: surface => screen.setSurface(surface),
+  onSurface(surface, before) {
+    screen.setSurface(surface, before);
+    if (surface) post({ kind: 'canvasDrawn' });
+  },
   onFigures: figures => post({ kind: 'presentation', figures }),
   askForCanvas: () => post({ kind: 'canvasWanted' }),
 }, () => performance.now());
@@ -260,6 +263,7 @@ addEventListener('message', (event: MessageEvent<ToWorker>) => {
   switch (message.kind) {
     case 'start': void start(message); break;
     case 'canvas': presenter.giveCanvas(message.canvas); break;
+    case 'calm': presenter.calm(); break;
     case 'present': void presenter.want(message.present); break;
     case 'outlines':
       isOutlining = message.isOn;

@@ -25,6 +25,10 @@ class Canvas2dSurface implements Surface {
     return true;
   }
 
+  putCanvas(canvas: OffscreenCanvas): void {
+    this.#context.drawImage(canvas, 0, 0);
+  }
+
   putTiles(picture: Picture, view: Rectangle, areas: readonly Rectangle[]): void {
     if (picture !== this.#picture) {
       this.#picture = picture;
@@ -59,8 +63,13 @@ class Canvas2dSurface implements Surface {
   }
 }
 
-export const makeCanvas2d: MakeSurface = async (canvas, onLost) => {
+async function make(canvas: OffscreenCanvas, onLost: (why: string) => void, settings?: CanvasRenderingContext2DSettings): Promise<Surface | string> {
   // Not desynchronized: it may tear, and single runs with software compositing showed no clear gain.
-  const context = canvas.getContext('2d', { alpha: false });
+  const context = canvas.getContext('2d', { alpha: false, ...settings });
   return context === null ? 'this browser gives no 2D context to a worker' : new Canvas2dSurface(canvas, context, onLost);
-};
+}
+
+export const makeCanvas2d: MakeSurface = (canvas, onLost) => make(canvas, onLost);
+
+/** Keeps its pixels in memory: begins at once whatever the graphics processor does, and can be read as quickly. */
+export const makeCanvas2dInMemory: MakeSurface = (canvas, onLost) => make(canvas, onLost, { willReadFrequently: true });

@@ -1,4 +1,4 @@
-import { makeCanvas2d } from './canvas2d';
+import { makeCanvas2d, makeCanvas2dInMemory } from './canvas2d';
 import { type MakeSurface, type PresentationKind, presentationKinds, type Surface } from './surface';
 import { makeWebGl2, whyNoWebGl2 } from './webgl2';
 import { makeWebGpu, whyNoWebGpu } from './webgpu';
@@ -26,8 +26,8 @@ export interface PresentationFigures {
 }
 
 interface PresenterEvents {
-  /** There is a surface, on which nothing is drawn yet; or none for a moment. */
-  onSurface(surface: Surface | undefined): void;
+  /** There is a surface, on which nothing is drawn yet; or none for a moment. It takes the place of what is on `before`, for this call. */
+  onSurface(surface: Surface | undefined, before?: OffscreenCanvas): void;
   onFigures(figures: PresentationFigures): void;
   /** A canvas that had a context keeps it: a new one is wanted from the page, to be given with `giveCanvas`. */
   askForCanvas(): void;
@@ -42,6 +42,10 @@ export class Presenter {
   #kind: PresentationKind = 'canvas2d';
   #reason = '';
   #surface: Surface | undefined;
+  /** That of a stand-in that is drawn on: Canvas 2D in memory, until what was lost is made anew. */
+  #standIn: OffscreenCanvas | undefined;
+  /** What is made next is a stand-in. */
+  #isStandInWanted = false;
   /** Counts attempts, so that a surface that became ready too late is given back. */
   #attempt = 0;
   #losses = 0;
@@ -59,7 +63,8 @@ export class Presenter {
   }
 
   get figures(): PresentationFigures {
-    return { kind: this.#kind, reason: this.#reason, losses: this.#losses, lastLoss: this.#lastLoss };
+    const reason = this.#standIn ? `it stands in for ${names[this.#kind]} after a loss` : this.#reason;
+    return { kind: this.#surface?.kind ?? this.#kind, reason, losses: this.#losses, lastLoss: this.#lastLoss };
   }
 
   async start(canvas: OffscreenCanvas, wanted: PresentationKind | undefined): Promise<void> {
@@ -85,18 +90,38 @@ export class Presenter {
     void this.#make(canvas);
   }
 
+  /** The page has animation turns again: what was lost can be made without waiting for the browser. */
+  calm(): void {
+    if (!this.#standIn || !this.#isStandInWanted) return;
+    this.#isStandInWanted = false;
+    this.#askForCanvas();
+  }
+
   /** The surface cannot do what is needed: another kind, for this reason. */
   fail(why: string): void {
     // Nothing comes after it: what it cannot draw is not drawn.
-    if (this.#kind === 'canvas2d') return;
+    if (this.#kind === 'canvas2d' || this.#standIn) return;
+    this.#takeAway();
+    this.#giveUp(why);
+  }
+
+  #giveUp(why: string): void {
     this.#unusable.set(this.#kind, `${names[this.#kind]}: ${why}`);
     this.#wanted = undefined;
     this.#lossesMs = [];
     this.#stillborn = 0;
-    this.#takeAway();
+    this.#refusals = 0;
+    this.#isStandInWanted = false;
     const attempt = this.#attempt;
     void this.#choose().then(() => {
-      if (attempt === this.#attempt) this.#askForCanvas();
+      if (attempt !== this.#attempt) return;
+      if (this.#kind === 'canvas2d' && this.#standIn) {
+        // It is one.
+        this.#standIn = undefined;
+        this.#events.onFigures(this.figures);
+      } else {
+        this.#askForCanvas();
+      }
     });
   }
 
@@ -117,11 +142,14 @@ export class Presenter {
   async #make(canvas: OffscreenCanvas): Promise<void> {
     const attempt = ++this.#attempt;
     this.#madeMs = this.#nowMs();
-    let made: Surface | string;
+    const isStandIn = this.#isStandInWanted;
+    let made: Surface | string | undefined;
+    const onLost = (why: string): void => {
+      // A stand-in is drawn on while the next one is being made.
+      if (attempt === this.#attempt || (made !== undefined && made === this.#surface)) this.#lost(why, isStandIn && this.#kind !== 'canvas2d');
+    };
     try {
-      made = await makers[this.#kind](canvas, why => {
-        if (attempt === this.#attempt) this.#lost(why);
-      });
+      made = await (isStandIn ? makeCanvas2dInMemory : makers[this.#kind])(canvas, onLost);
     } catch (error) {
       // Drivers fail in more ways than interfaces tell of.
       made = String(error);
@@ -132,23 +160,33 @@ export class Presenter {
     }
     if (typeof made === 'string') {
       // Nothing is left when even this one is refused; the reason says so.
-      if (this.#kind === 'canvas2d') {
+      if (isStandIn) {
+        this.#isStandInWanted = false;
+        this.#askForCanvas();
+      } else if (this.#kind === 'canvas2d') {
         this.#reason = made;
         this.#events.onFigures(this.figures);
       } else if (this.#lossesMs.length > 0 && ++this.#refusals <= refusalsMax) {
-        this.#replace();
+        this.#askForCanvas();
       } else {
-        this.fail(made);
+        this.#giveUp(made);
       }
       return;
     }
-    this.#refusals = 0;
+    const [before, standIn] = [this.#surface, this.#standIn];
     this.#surface = made;
+    this.#standIn = isStandIn ? canvas : undefined;
     this.#events.onFigures(this.figures);
-    this.#events.onSurface(made);
+    this.#events.onSurface(made, standIn);
+    before?.dispose();
+    if (!isStandIn) this.#refusals = 0;
   }
 
-  #lost(why: string): void {
+  #lost(why: string, isStandIn: boolean): void {
+    if (isStandIn) {
+      this.#replace(true);
+      return;
+    }
     this.#losses++;
     this.#lastLoss = why;
     const now = this.#nowMs();
@@ -157,14 +195,16 @@ export class Presenter {
     this.#stillborn = now - this.#madeMs < livesMs ? this.#stillborn + 1 : 0;
     const isHopeless = this.#wanted === undefined ? this.#lossesMs.length >= lossesMax : this.#stillborn >= lossesMax;
     if (isHopeless && this.#kind !== 'canvas2d') {
-      this.fail(`lost ${lossesMax} times in a short time, at last because ${why}`);
+      this.#takeAway();
+      this.#giveUp(`lost ${lossesMax} times in a short time, at last because ${why}`);
     } else {
-      this.#replace();
+      this.#replace(this.#kind !== 'canvas2d');
     }
   }
 
-  #replace(): void {
+  #replace(isStandInWanted = false): void {
     this.#takeAway();
+    this.#isStandInWanted = isStandInWanted;
     this.#askForCanvas();
   }
 
@@ -172,7 +212,7 @@ export class Presenter {
     // What is still being made is not wanted any more.
     this.#attempt++;
     this.#surface?.dispose();
-    this.#surface = undefined;
+    this.#surface = this.#standIn = undefined;
     this.#events.onSurface(undefined);
   }
 

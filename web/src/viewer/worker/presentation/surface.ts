@@ -13,6 +13,8 @@ export interface Surface {
   readonly kind: PresentationKind;
   /** False when it cannot be so large. What it shows afterwards is undefined. */
   resize(width: number, height: number): boolean;
+  /** All that a canvas shows, which is as large as this and can be read: not one of WebGL or WebGPU. */
+  putCanvas(canvas: OffscreenCanvas): void;
   /** Areas of the picture that lie within `view`, the part of the picture that the surface shows. */
   putTiles(picture: Picture, view: Rectangle, areas: readonly Rectangle[]): void;
   /**

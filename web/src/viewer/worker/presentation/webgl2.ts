@@ -89,6 +89,12 @@ class WebGl2Surface implements Surface {
     return true;
   }
 
+  putCanvas(canvas: OffscreenCanvas): void {
+    const gl = this.#gl;
+    gl.bindTexture(gl.TEXTURE_2D, this.#texture!);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, gl.RGBA, gl.UNSIGNED_BYTE, canvas);
+  }
+
   putTiles(picture: Picture, view: Rectangle, areas: readonly Rectangle[]): void {
     const gl = this.#gl;
     gl.bindTexture(gl.TEXTURE_2D, this.#texture!);

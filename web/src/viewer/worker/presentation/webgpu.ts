@@ -85,6 +85,10 @@ class WebGpuSurface implements Surface {
     return true;
   }
 
+  putCanvas(canvas: OffscreenCanvas): void {
+    this.#device.queue.copyExternalImageToTexture({ source: canvas }, { texture: this.#texture! }, [canvas.width, canvas.height]);
+  }
+
   putTiles(picture: Picture, view: Rectangle, areas: readonly Rectangle[]): void {
     for (const { x, y, width, height } of areas) {
       this.#device.queue.writeTexture(
