@@ -184,6 +184,8 @@ public sealed class VirtualDisplay : IDisposable
             {
                 process.Kill();
             }
+
+            process.WaitForExit(); // without a limit it also waits for the last of what the server said
         }
         catch (InvalidOperationException)
         {

