@@ -26,8 +26,15 @@ public sealed class SourceUnavailableException : Exception
 /// <param name="Generation">Of the picture.</param>
 /// <param name="Viewers">Connected now.</param>
 /// <param name="FramesCaptured">Since the start.</param>
+/// <param name="IsSharing">Whether it is shared; false between <see cref="ShareSession.StopSharing"/> and <see cref="ShareSession.StartSharing"/>.</param>
 public readonly record struct ShareStatus(
-    TopologyState State, bool IsOpen, string SourceName, DeviceSize Size, uint Generation, int Viewers, long FramesCaptured);
+    TopologyState State, bool IsOpen, string SourceName, DeviceSize Size, uint Generation, int Viewers, long FramesCaptured, bool IsSharing);
+
+/// <summary>What was sent to all viewers since the start of a session, those that have left included.</summary>
+/// <param name="Frames">Handed to their connections.</param>
+/// <param name="Bytes">Of the packets.</param>
+/// <param name="FramesMerged">That a viewer did not get one by one, because it was late.</param>
+public readonly record struct SentTotals(long Frames, long Bytes, long FramesMerged);
 
 /// <summary>Shares one source with any number of viewers. One thread waits for changes, reads them, codes them and publishes
 /// them, in that order (<c>docs/design/001-data-path.md</c>).</summary>
@@ -80,13 +87,23 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     private readonly Lock _viewersLock = new();
     private volatile ViewerSession[] _viewers = [];
+    private volatile PictureTaker[] _takers = [];
+    private long _lastViewerId;
+    private SentTotals _sentToGone;
     private ITimer? _ticker;
     private long _tickNs;
     private TimeSpan _tickCpu;
 
     private volatile bool _isVideoWanted;
     private volatile bool _isStopping;
+    private volatile bool _isSharing = true;
     private long _framesCaptured;
+
+    // A look is one wait for a frame. Who takes a picture waits for the end of one that began after it was asked.
+    private long _looksBegun;
+    private long _looksEnded;
+    private long _lookWanted;
+    private long _failedOpenings;
 
     // The thread's own.
     private TileStore? _store;
@@ -137,12 +154,54 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             ShareState? state = _state;
             lock (_stateLock)
             {
-                return new(state?.State ?? TopologyState.Live, state?.Store is not null, _sourceName, _size, _generation, _viewers.Length, Interlocked.Read(ref _framesCaptured));
+                return new(state?.State ?? TopologyState.Live, state?.Store is not null, _sourceName, _size, _generation, _viewers.Length, Interlocked.Read(ref _framesCaptured), _isSharing);
             }
         }
     }
 
+    /// <summary>What was sent so far.</summary>
+    public SentTotals Sent
+    {
+        get
+        {
+            lock (_viewersLock)
+            {
+                SentTotals all = _sentToGone;
+                foreach (ViewerSession viewer in _viewers)
+                {
+                    all = new(all.Frames + viewer.FramesSent, all.Bytes + viewer.BytesSent, all.FramesMerged + viewer.FramesMerged);
+                }
+
+                return all;
+            }
+        }
+    }
+
+    /// <summary>The monitors of the desktop, in the picture's coordinates; empty when a window is shared.</summary>
+    public IReadOnlyList<MonitorRecord> Monitors
+    {
+        get
+        {
+            lock (_stateLock)
+            {
+                return _monitors;
+            }
+        }
+    }
+
+    internal IReadOnlyList<ViewerSession> Viewers => _viewers;
+
+    internal bool IsSharing => _isSharing;
+
     internal ShareState? State => _state;
+
+    internal TimeProvider Time => _time;
+
+    /// <summary>Looks at the source begun so far, and ended.</summary>
+    internal (long Begun, long Ended) Looks => (Volatile.Read(ref _looksBegun), Volatile.Read(ref _looksEnded));
+
+    /// <summary>How often the source could not be opened.</summary>
+    internal long FailedOpenings => Volatile.Read(ref _failedOpenings);
 
     internal int VideoBitsPerSecondMax => _options.VideoBitsPerSecondMax;
 
@@ -162,7 +221,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     public async Task ServeAsync(IPacketConnection connection, ViewerGrants grants)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        using ViewerSession viewer = new(this, connection, grants, _time);
+        using ViewerSession viewer = new(this, Interlocked.Increment(ref _lastViewerId), connection, grants, _time);
         Add(viewer);
         try
         {
@@ -174,6 +233,55 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
     }
 
+    /// <summary>Stops sharing, and can start again: viewers are told goodbye, whoever comes is turned away, nothing is read, and the
+    /// source is closed.</summary>
+    /// <param name="text">Told to the viewers, for people.</param>
+    public void StopSharing(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        _isSharing = false;
+        foreach (ViewerSession viewer in _viewers)
+        {
+            viewer.Close(GoodbyeReason.Closing, text);
+        }
+
+        WakeThread();
+        SignalTakers();
+    }
+
+    /// <summary>Shares again after <see cref="StopSharing"/>.</summary>
+    public void StartSharing()
+    {
+        _isSharing = true;
+        WakeThread();
+    }
+
+    /// <summary>Takes the picture as it is now: every pixel exact, also where viewers are sent video.</summary>
+    /// <param name="region">The part wanted, in the picture's coordinates; what lies outside is left away. Null: all of it.</param>
+    /// <param name="cancellationToken">Ends the attempt with <see cref="OperationCanceledException"/>.</param>
+    public async Task<TakenPicture> TakePictureAsync(DeviceRectangle? region, CancellationToken cancellationToken)
+    {
+        using PictureTaker taker = new(this, region);
+        lock (_viewersLock)
+        {
+            _takers = [.. _takers, taker];
+        }
+
+        try
+        {
+            return await taker.TakeAsync(cancellationToken);
+        }
+        finally
+        {
+            lock (_viewersLock)
+            {
+                _takers = [.. _takers.Where(other => other != taker)];
+            }
+
+            WakeThread(); // perhaps nobody looks any more
+        }
+    }
+
     /// <summary>Says goodbye to all viewers and ends the thread.</summary>
     /// <param name="reason">Told to the viewers.</param>
     /// <param name="text">Told to the viewers, for people.</param>
@@ -181,6 +289,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     public async Task StopAsync(GoodbyeReason reason, string text, TimeSpan timeout)
     {
         _isStopping = true;
+        SignalTakers();
         using CancellationTokenSource deadline = new(timeout, _time);
         foreach (ViewerSession viewer in _viewers)
         {
@@ -270,7 +379,12 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             int retryMs = RetryMsMin;
             while (!_isStopping)
             {
-                if (_viewers.Length == 0)
+                if (!_isSharing)
+                {
+                    LetGo();
+                    _wake.WaitOne();
+                }
+                else if (!IsWatched)
                 {
                     Rest();
                 }
@@ -282,6 +396,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                     }
                     else
                     {
+                        Interlocked.Increment(ref _failedOpenings);
+                        SignalTakers();
                         _wake.WaitOne(retryMs);
                         retryMs = Math.Min(retryMs * 2, RetryMsMax);
                     }
@@ -289,11 +405,13 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                 else if (!CaptureNext())
                 {
                     _ended.TrySetResult();
+                    SignalTakers();
                     WaitForStop();
                 }
             }
 
             _ended.TrySetResult();
+            SignalTakers();
         }
         catch (Exception exception)
         {
@@ -304,6 +422,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             {
                 viewer.Close(GoodbyeReason.InternalError, "The host had an internal error.");
             }
+
+            SignalTakers();
         }
         finally
         {
@@ -321,14 +441,21 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             return;
         }
 
-        if (!_wake.WaitOne(LingerMs) && _viewers.Length == 0)
+        if (!_wake.WaitOne(LingerMs) && !IsWatched)
         {
-            CloseSource();
-            EndGeneration();
-            lock (_stateLock)
-            {
-                _state = null; // a new viewer waits for the new picture
-            }
+            LetGo();
+        }
+    }
+
+    private bool IsWatched => _viewers.Length > 0 || _takers.Length > 0;
+
+    private void LetGo()
+    {
+        CloseSource();
+        EndGeneration();
+        lock (_stateLock)
+        {
+            _state = null; // a new viewer waits for the new picture
         }
     }
 
@@ -440,7 +567,45 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         TimeSpan wait = coder.NextDueNs == long.MaxValue
             ? Timeout.InfiniteTimeSpan
             : TimeSpan.FromMilliseconds(Math.Ceiling(Math.Clamp((coder.NextDueNs - nowNs) / 1e6, 0, 10_000)));
+        long look = Interlocked.Increment(ref _looksBegun);
+        if (Volatile.Read(ref _lookWanted) > _looksEnded)
+        {
+            wait = TimeSpan.Zero; // whoever wants a picture does not wait for a change
+        }
+
         CaptureStatus status = _source!.WaitForFrame(wait, out FrameLease? frame);
+        bool isOpen = TakeUp(status, frame, coder);
+        if (_lookWanted != 0 && status is not (CaptureStatus.Woken or CaptureStatus.FormatChanged or CaptureStatus.PoolExhausted))
+        {
+            EndLook(look);
+        }
+
+        return isOpen;
+    }
+
+    /// <summary>What was changed before this look began is published.</summary>
+    private void EndLook(long look)
+    {
+        Volatile.Write(ref _looksEnded, look);
+        SignalTakers();
+    }
+
+    /// <summary>Asks for a look that begins from now on, and says which one it is.</summary>
+    internal long WantLook()
+    {
+        long wanted = Volatile.Read(ref _looksBegun) + 1, before;
+        while ((before = Volatile.Read(ref _lookWanted)) < wanted)
+        {
+            Interlocked.CompareExchange(ref _lookWanted, wanted, before);
+        }
+
+        WakeThread();
+        return wanted;
+    }
+
+    /// <summary>What the source answered becomes what viewers see.</summary>
+    private bool TakeUp(CaptureStatus status, FrameLease? frame, RegionCoder coder)
+    {
         switch (status)
         {
             case CaptureStatus.Frame:
@@ -460,7 +625,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
                 return true;
             case CaptureStatus.FormatChanged:
-                StartGeneration(_source.Format.Size);
+                StartGeneration(_source!.Format.Size);
                 return true;
             case CaptureStatus.Hidden:
                 Publish(TopologyState.Hidden, _state!.Store);
@@ -586,6 +751,16 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         {
             viewer.Signal(inline: isAlone);
         }
+
+        SignalTakers();
+    }
+
+    private void SignalTakers()
+    {
+        foreach (PictureTaker taker in _takers)
+        {
+            taker.Signal();
+        }
     }
 
     private void WakeThread()
@@ -627,6 +802,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         {
             viewer.Close(GoodbyeReason.Closing, "The host stopped sharing.");
         }
+        else if (!_isSharing)
+        {
+            viewer.Close(GoodbyeReason.Closing, "Sharing is stopped.");
+        }
         else if (_ended.Task.IsFaulted)
         {
             viewer.Close(GoodbyeReason.InternalError, "The host had an internal error.");
@@ -638,6 +817,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         lock (_viewersLock)
         {
             _viewers = [.. _viewers.Where(other => other != viewer)];
+            _sentToGone = new(_sentToGone.Frames + viewer.FramesSent, _sentToGone.Bytes + viewer.BytesSent, _sentToGone.FramesMerged + viewer.FramesMerged);
             if (_viewers.Length == 0)
             {
                 _ticker?.Dispose();

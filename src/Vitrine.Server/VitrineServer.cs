@@ -16,8 +16,10 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Vitrine.Server.Access;
 using Vitrine.Server.Metrics;
+using Vitrine.Server.Sharing;
 using Vitrine.Server.Web;
 using Vitrine.Transports;
+using Vitrine.Transports.Http2;
 using Vitrine.Transports.WebSocket;
 using Vitrine.Wire;
 
@@ -35,13 +37,15 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly X509Certificate2? _certificate;
     private readonly IDisposable? _export;
     private readonly WebApplication _app;
-    private int _viewers;
+    private readonly ViewerSeats _seats;
+    private readonly PriorKnowledge _priorKnowledge = new();
     private int _isStopped;
 
     private VitrineServer(ShareSession session, ServerOptions options, TimeProvider time, ILoggerFactory? logs)
     {
         (_session, _options) = (session, options);
         _access = new(options);
+        _seats = new(options.ViewersMax);
         _failures = new(time);
         _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
         _export = OtlpExport.StartIfAsked();
@@ -173,6 +177,7 @@ public sealed class VitrineServer : IAsyncDisposable
             sockets.NoDelay = true;
         });
         builder.Services.Replace(ServiceDescriptor.Singleton<IMemoryPoolFactory<byte>, SendBlocks>());
+        builder.Services.AddSingleton<IConnectionListenerFactory>(_priorKnowledge);
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         WebApplication app = builder.Build();
         app.Use(next => context =>
@@ -216,8 +221,13 @@ public sealed class VitrineServer : IAsyncDisposable
             else
             {
                 listen.Protocols = HttpProtocols.Http1;
+                _priorKnowledge.UseOn(listen);
             }
         });
+        if (_certificate is null)
+        {
+            kestrel.Listen(_priorKnowledge.Http2EndPoint, listen => listen.Protocols = HttpProtocols.Http2);
+        }
     }
 
     private async Task StreamAsync(HttpContext context)
@@ -243,9 +253,15 @@ public sealed class VitrineServer : IAsyncDisposable
             return;
         }
 
-        if (Interlocked.Increment(ref _viewers) > _options.ViewersMax)
+        if (!_session.Status.IsSharing)
         {
-            Interlocked.Decrement(ref _viewers);
+            ShareMeter.ViewersRefused.Add(1, ShareMeter.Reason("stopped"));
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "Sharing is stopped.");
+            return;
+        }
+
+        if (!_seats.TryTake())
+        {
             ShareMeter.ViewersRefused.Add(1, ShareMeter.Reason("full"));
             await RefuseFullAsync(context);
             return;
@@ -260,7 +276,7 @@ public sealed class VitrineServer : IAsyncDisposable
         }
         finally
         {
-            Interlocked.Decrement(ref _viewers);
+            _seats.Release();
         }
     }
 
@@ -274,7 +290,7 @@ public sealed class VitrineServer : IAsyncDisposable
         }
 
         // A page whose stream was refused asks here for the reason: a browser does not tell it.
-        if (token is not null && Volatile.Read(ref _viewers) >= _options.ViewersMax)
+        if (token is not null && _seats.AreTaken)
         {
             return RefuseFullAsync(context);
         }
@@ -287,7 +303,7 @@ public sealed class VitrineServer : IAsyncDisposable
         }
 
         ShareStatus status = _session.Status;
-        string state = _session.Ended.IsFaulted ? "failed" : status.State switch
+        string state = _session.Ended.IsFaulted ? "failed" : !status.IsSharing ? "stopped" : status.State switch
         {
             TopologyState.Live => status.IsOpen ? "live" : "resting",
             TopologyState.DisplayGone => "display-gone",

@@ -59,6 +59,9 @@ public interface IPacketConnection : IAsyncDisposable
     /// <summary>The other side, for people: address and port.</summary>
     string Peer { get; }
 
+    /// <summary>What carries it, for people and for lists: «websocket», «http2», «grpc».</summary>
+    string Transport { get; }
+
     /// <summary>Hands one packet to the transport. The memory is borrowed until the task ends.</summary>
     ValueTask<PacketSendStatus> SendAsync(ReadOnlyMemory<byte> packet);
 

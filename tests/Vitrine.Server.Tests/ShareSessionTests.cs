@@ -342,4 +342,118 @@ public sealed class ShareSessionTests
         int allocating = allocated.Zip(allocated.Skip(1)).Count(pair => pair.Second != pair.First);
         Assert.InRange(allocating, 0, 10);
     }
+
+    [Fact]
+    public async Task PictureIsTaken_NobodyLooks_ExactAndAtRestAfterwards()
+    {
+        await using Host host = await Host.StartAsync();
+        for (int i = 0; i < 5; i++)
+        {
+            host.Display.PaintNoise(new(i * 20, i * 10, 100, 64), i);
+            AssertShows(await TakeAsync(host, null), host);
+        }
+
+        Assert.Equal(0, host.Session.Status.Viewers);
+        int read = host.Display.FrameCount;
+        host.Display.Paint(new(0, 0, 10, 10), 0xFF);
+        Assert.Equal(read, host.Display.FrameCount);
+    }
+
+    [Fact]
+    public async Task PictureOfARegionIsTaken_HoldsWhatLiesInThePicture()
+    {
+        await using Host host = await Host.StartAsync();
+        host.Display.Paint(new(300, 190, 20, 10), 0x0000FF);
+        TakenPicture corner = await TakeAsync(host, new(290, 180, 1000, 1000));
+        Assert.Equal(new DeviceRectangle(290, 180, 30, 20), corner.Bounds);
+        Assert.Equal(30 * 20 * 4, corner.Picture!.Pixels.Length);
+        Assert.Equal([0, 0, 0], corner.Picture.Pixels[..3]);
+        Assert.Equal([0xFF, 0, 0], corner.Picture.Pixels[^4..^1]); // B, G, R
+        Assert.Equal(PictureStatus.Outside, (await TakeAsync(host, new(320, 0, 10, 10))).Status);
+        Assert.Equal(PictureStatus.Outside, (await TakeAsync(host, new(10, 10, 0, 10))).Status);
+        Assert.Equal(PictureStatus.Outside, (await TakeAsync(host, new(int.MaxValue, int.MaxValue, int.MaxValue, int.MaxValue))).Status);
+        Assert.Equal(new DeviceRectangle(0, 0, 320, 200), (await TakeAsync(host, new(-5, -5, int.MaxValue, int.MaxValue))).Bounds);
+    }
+
+    [Fact]
+    public async Task PicturesAreTakenBesideAViewer_BothAreExact()
+    {
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            host.Display.PaintNoise(new(i * 10, i * 5, 90, 90), i);
+            TakenPicture[] taken = await Task.WhenAll(TakeAsync(host, null), TakeAsync(host, null));
+            AssertShows(taken[0], host);
+            AssertShows(taken[1], host);
+        }
+
+        await host.AssertShownByAsync(viewer);
+        Assert.Equal(1, host.Session.Status.Viewers);
+    }
+
+    [Fact]
+    public async Task PictureCannotBeTaken_StatusSaysWhy()
+    {
+        await using Host host = await Host.StartAsync();
+        AssertShows(await TakeAsync(host, null), host);
+        host.Display.Hide();
+        Assert.Equal(PictureStatus.Hidden, (await TakeAsync(host, null)).Status);
+        host.Display.Kill();
+        Assert.Equal(PictureStatus.DisplayGone, (await TakeAsync(host, null)).Status);
+        host.Display.Revive();
+        AssertShows(await TakeAsync(host, null), host);
+        host.Display.Close();
+        Assert.Equal(PictureStatus.Closed, (await TakeAsync(host, null)).Status);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Session.TakePictureAsync(null, new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public async Task SharingStopsAndStarts_ViewersAreToldAndNothingIsReadMeanwhile()
+    {
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.AssertShownByAsync(viewer);
+        host.Session.StopSharing("Lunch.");
+        await Host.AssertAsync(viewer, v => v.Goodbye is not null && !v.IsConnected, "The viewer was not told.");
+        Assert.Equal(new Goodbye(GoodbyeReason.Closing, "Lunch."), viewer.Goodbye);
+        Assert.False(host.Session.Status.IsSharing);
+        await Host.AssertSoonAsync(() => !host.Session.Status.IsOpen, "The source was not closed.");
+        Assert.Equal(PictureStatus.Stopped, (await TakeAsync(host, null)).Status);
+        ViewerConnectException refused = await Assert.ThrowsAsync<ViewerConnectException>(() => host.ConnectAsync());
+        Assert.Contains("stopped", refused.Message, StringComparison.Ordinal);
+        int read = host.Display.FrameCount, opened = host.Display.OpenCount;
+
+        host.Session.StartSharing();
+        host.Display.Paint(new(5, 5, 50, 50), 0xABCDEF);
+        await using HeadlessViewer next = await host.ConnectAsync();
+        await host.AssertShownByAsync(next, "after starting again");
+        Assert.Equal(opened + 1, host.Display.OpenCount);
+        Assert.True(host.Display.FrameCount > read);
+        Assert.Equal(viewer.Hello!.Value.SessionId, next.Hello!.Value.SessionId);
+    }
+
+    [Fact]
+    public async Task ViewersLeave_WhatTheyWereSentStaysCounted()
+    {
+        await using Host host = await Host.StartAsync();
+        await using (HeadlessViewer viewer = await host.ConnectAsync())
+        {
+            await host.AssertShownByAsync(viewer);
+            Assert.True(host.Session.Sent.Bytes > 0);
+        }
+
+        await Host.AssertSoonAsync(() => host.Session.Status.Viewers == 0, "The viewer did not leave.");
+        SentTotals sent = host.Session.Sent;
+        Assert.True(sent is { Frames: > 0, Bytes: > 0 }, sent.ToString());
+    }
+
+    private static Task<TakenPicture> TakeAsync(Host host, DeviceRectangle? region) =>
+        host.Session.TakePictureAsync(region, CancellationToken.None).WaitAsync(Host.Patience);
+
+    private static void AssertShows(in TakenPicture taken, Host host)
+    {
+        Assert.Equal(PictureStatus.Taken, taken.Status);
+        Assert.True(host.Display.IsShownBy(taken.Picture!.Pixels, taken.Picture.Format.Size), "The picture is not what the display shows.");
+    }
 }

@@ -164,6 +164,36 @@ public sealed class VitrineServerTests
     }
 
     [Fact]
+    public async Task Http2WithoutTls_SamePortAsHttp1AndWebSockets()
+    {
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.AssertShownByAsync(viewer, "over a WebSocket");
+        foreach (Version version in (Version[])[HttpVersion.Version20, HttpVersion.Version11, HttpVersion.Version20])
+        {
+            using HttpClient http = new() { DefaultRequestVersion = version, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            for (int i = 0; i < 3; i++)
+            {
+                using HttpResponseMessage page = await http.GetAsync(new Uri(host.Server.Url, "/healthz"));
+                Assert.Equal((HttpStatusCode.OK, version), (page.StatusCode, page.Version));
+            }
+        }
+
+        host.Display.Paint(new(5, 5, 30, 30), 0x123456);
+        await host.AssertShownByAsync(viewer, "beside HTTP/2");
+    }
+
+    [Fact]
+    public async Task ServerStopsWhileHttp2ConnectionsStand_EndsAtOnce()
+    {
+        Host host = await Host.StartAsync();
+        using HttpClient http = new() { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using HttpResponseMessage page = await http.GetAsync(new Uri(host.Server.Url, "/healthz"));
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        await host.DisposeAsync().AsTask().WaitAsync(Host.Patience);
+    }
+
+    [Fact]
     public async Task EveryAnswer_CarriesSecurityHeaders()
     {
         await using Host host = await Host.StartAsync();

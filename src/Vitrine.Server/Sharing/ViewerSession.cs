@@ -83,12 +83,36 @@ internal sealed class ViewerSession : IDisposable
     private ITimer? _abortTimer;
     private string _endReason = "left";
 
-    public ViewerSession(ShareSession share, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
+    public ViewerSession(ShareSession share, long id, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
     {
-        (_share, _connection, _grants, _time) = (share, connection, grants, time);
+        (_share, Id, _connection, _grants, _time) = (share, id, connection, grants, time);
         _link = new(ShareSession.VideoBitsPerSecondMin, share.VideoBitsPerSecondMax);
         _joinedNs = _progressNs = time.GetMonotonicNanoseconds();
     }
+
+    /// <summary>Number within the session, from 1.</summary>
+    public long Id { get; }
+
+    /// <summary>What it calls itself; empty before it has greeted.</summary>
+    public string Name { get; private set; } = "";
+
+    /// <summary>Address and port.</summary>
+    public string Peer => _connection.Peer;
+
+    /// <summary>What carries it.</summary>
+    public string Transport => _connection.Transport;
+
+    /// <summary>What it may do.</summary>
+    public ViewerGrants Grants => _grants;
+
+    /// <summary>When it came, monotonic.</summary>
+    public long JoinedNs => _joinedNs;
+
+    /// <summary>Frames handed to the connection.</summary>
+    public long FramesSent => Interlocked.Read(ref _framesSent);
+
+    /// <summary>Frames that it did not get one by one.</summary>
+    public long FramesMerged => Interlocked.Read(ref _framesMerged);
 
     /// <summary>Bytes of packets handed to the connection.</summary>
     public long BytesSent => Interlocked.Read(ref _bytesSent);
@@ -576,6 +600,7 @@ internal sealed class ViewerSession : IDisposable
             if (header.Type == PacketType.ViewerHello && ViewerHello.TryRead(payload, out ViewerHello hello) == WireStatus.Ok)
             {
                 _decodesVideo = hello.Capabilities.HasFlag(ViewerCapabilities.H264);
+                Name = hello.Name;
                 _isGreeted = true;
                 _share.CountVideoViewers();
                 _signal.Set(inline: true);

@@ -4,7 +4,7 @@ namespace Vitrine.Server.Web;
 
 /// <summary>Answer of <c>/healthz</c>. Strangers on the network get <paramref name="Status"/> only.</summary>
 /// <param name="Status">«ok» or «failed».</param>
-/// <param name="State">live, resting (nobody looks), display-gone, hidden, closed, failed.</param>
+/// <param name="State">live, resting (nobody looks), display-gone, hidden, closed, stopped, failed.</param>
 /// <param name="Viewers">Connected now.</param>
 /// <param name="Source">What is shared.</param>
 /// <param name="Size">Of the picture.</param>

@@ -20,7 +20,7 @@ public enum ConnectStatus
     /// <summary>Too many failed attempts from this address (HTTP 429): wait.</summary>
     RateLimited = 3,
 
-    /// <summary>The host has as many viewers as it takes (HTTP 503).</summary>
+    /// <summary>The host takes no viewers now: it has as many as it takes, or sharing is stopped (HTTP 503).</summary>
     TooManyViewers = 4,
 
     /// <summary>The certificate is not the expected one, or not trusted.</summary>
@@ -132,7 +132,7 @@ public static class WebSocketConnector
     {
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new(ConnectStatus.AccessDenied, null, $"{authority} refused: the token is wrong or missing, or the origin is not its own."),
         HttpStatusCode.TooManyRequests => new(ConnectStatus.RateLimited, null, $"{authority} refused: too many failed attempts from this address. Wait a minute."),
-        HttpStatusCode.ServiceUnavailable => new(ConnectStatus.TooManyViewers, null, $"{authority} has as many viewers as it takes."),
+        HttpStatusCode.ServiceUnavailable => new(ConnectStatus.TooManyViewers, null, $"{authority} takes no viewers now: it has as many as it takes, or sharing is stopped."),
         _ when fingerprintMismatch => new(ConnectStatus.CertificateRefused, null, $"{authority} shows another certificate than the expected one."),
         _ when exception.InnerException is HttpRequestException { InnerException: System.Security.Authentication.AuthenticationException } =>
             new(ConnectStatus.CertificateRefused, null, $"The certificate of {authority} is not trusted. Give its fingerprint, which the host prints when it starts."),

@@ -33,6 +33,9 @@ public sealed class WebSocketPacketConnection : IPacketConnection
     public string Peer { get; }
 
     /// <inheritdoc/>
+    public string Transport => "websocket";
+
+    /// <inheritdoc/>
     public ValueTask<PacketSendStatus> SendAsync(ReadOnlyMemory<byte> packet)
     {
         ValueTask sending;

@@ -12,7 +12,7 @@ public sealed class ViewerSessionTests
     {
         await using SilentConnection connection = new();
         ShareSession share = new(new SyntheticDisplay(64, 64).TryOpen, new());
-        using ViewerSession viewer = new(share, connection, ViewerGrants.View, TimeProvider.System);
+        using ViewerSession viewer = new(share, 1, connection, ViewerGrants.View, TimeProvider.System);
         Task running = viewer.RunAsync();
         Assert.Equal(WireStatus.Ok, connection.Give(Packed(new ViewerHello(0, "silent"))));
         await connection.Taken.WaitAsync(Host.Patience);
@@ -45,6 +45,8 @@ public sealed class ViewerSessionTests
         public Task Taken => _taken.Task;
 
         public Goodbye? Goodbye { get; private set; }
+
+        public string Transport => "silent";
 
         public string Peer => "silent";
 
