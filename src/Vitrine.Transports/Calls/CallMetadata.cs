@@ -14,7 +14,7 @@ public readonly record struct CallMetadataEntry(string Name, string Text, ReadOn
 }
 
 /// <summary>What accompanies the messages of a call: names with values, in order; names may repeat. gRPC's rules hold for every
-/// transport (<c>doc/PROTOCOL-HTTP2.md</c> of gRPC, «Custom-Metadata»).</summary>
+/// transport (<c>doc/PROTOCOL-HTTP2.md</c> of gRPC, «Custom-Metadata»): texts of one name may arrive joined by a comma.</summary>
 /// <remarks>Not thread-safe. Bounded: <see cref="EntriesMax"/> entries and <see cref="BytesMax"/> bytes.</remarks>
 public sealed class CallMetadata : IReadOnlyList<CallMetadataEntry>
 {

@@ -1,0 +1,49 @@
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Vitrine.Transports.Grpc;
+
+/// <summary>The body of a request that is written while the call runs.</summary>
+/// <remarks>The HTTP client calls <see cref="SerializeToStreamAsync(Stream, TransportContext?, CancellationToken)"/> when the stream stands
+/// and takes its end for the end of the requests.</remarks>
+internal sealed class GrpcRequestContent : HttpContent
+{
+    // Continuations run elsewhere: they would hold up the client's own reading and writing.
+    private readonly TaskCompletionSource<Stream> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public GrpcRequestContent() => Headers.ContentType = ContentType;
+
+    public static MediaTypeHeaderValue ContentType { get; } = new(GrpcHeaders.ContentType);
+
+    /// <summary>Ends when requests can be written.</summary>
+    public Task<Stream> Opened => _opened.Task;
+
+    /// <summary>Says that the call failed before requests could be written.</summary>
+    public void Fail() => _opened.TrySetCanceled();
+
+    /// <summary>Whether <see cref="Complete"/> was called.</summary>
+    public bool IsCompleted => _completed.Task.IsCompleted;
+
+    /// <summary>Says that no more requests follow.</summary>
+    public void Complete() => _completed.TrySetResult();
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, default);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        if (!_opened.TrySetResult(stream))
+        {
+            // The HTTP client begins anew on another connection after the server refused the stream; what was written is gone.
+            throw new InvalidOperationException("The requests of a call cannot be written twice.");
+        }
+
+        await _completed.Task.WaitAsync(cancellationToken);
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = 0;
+        return false;
+    }
+}

@@ -1,0 +1,224 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.ObjectPool;
+using Microsoft.Extensions.Primitives;
+using Vitrine.Transports.Calls;
+using Vitrine.Wire;
+
+namespace Vitrine.Transports.Grpc;
+
+/// <summary>Serves a <see cref="CallTable"/> as gRPC over Kestrel's HTTP/2 (<c>doc/PROTOCOL-HTTP2.md</c> of gRPC).</summary>
+/// <remarks>Any thread. Call objects are pooled; in steady state a call takes the memory that Kestrel, its handler and its messages
+/// take.</remarks>
+public sealed partial class GrpcServer
+{
+    private const int PooledCallsMax = 1024;
+
+    private readonly CallTable _table;
+    private readonly ObjectPool<GrpcServerCall> _calls;
+
+    /// <summary>Makes a server.</summary>
+    public GrpcServer(CallTable table, GrpcServerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(options);
+        (_table, Options) = (table, options);
+        _calls = new DefaultObjectPool<GrpcServerCall>(new CallPolicy(this), PooledCallsMax);
+    }
+
+    internal GrpcServerOptions Options { get; }
+
+    /// <summary>What this transport can do.</summary>
+    public static TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams;
+
+    /// <summary>Whether a request is gRPC's, by its content type.</summary>
+    public static bool IsCall(HttpRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return request.ContentType is { } contentType && GrpcHeaders.IsGrpc(contentType);
+    }
+
+    /// <summary>Serves one request for which <see cref="IsCall"/> holds.</summary>
+    /// <remarks>Whatever the request is, it is answered: this does not throw for what comes from outside.</remarks>
+    public Task HandleAsync(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        HttpRequest request = context.Request;
+        HttpResponse response = context.Response;
+        if (!HttpProtocol.IsHttp2(request.Protocol))
+        {
+            response.StatusCode = StatusCodes.Status426UpgradeRequired; // RFC 9110 section 15.5.22
+            response.Headers.Upgrade = "h2c";
+            return Task.CompletedTask;
+        }
+
+        if (!HttpMethods.IsPost(request.Method))
+        {
+            response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+            response.Headers.Allow = HttpMethods.Post;
+            return Task.CompletedTask;
+        }
+
+        if (!GrpcHeaders.IsProtobuf(request.ContentType))
+        {
+            response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+            return Task.CompletedTask;
+        }
+
+        try
+        {
+            CallBinding binding = _table.Find(request.Path.Value)
+                ?? throw new CallException(CallStatusCode.Unimplemented, $"There is no method {request.Path.Value} here.");
+            ViewerGrants grants = Authorize(binding.Method, context);
+            CallCompression encoding = ReadEncoding(request.Headers[GrpcHeaders.Encoding]);
+            CallDeadline deadline = ReadDeadline(request.Headers[GrpcHeaders.Timeout]);
+            GrpcServerCall call = _calls.Get();
+            call.Begin(context, binding, grants, deadline, encoding);
+            return RunAsync(call);
+        }
+        catch (CallException refusal)
+        {
+            WriteStatusOnly(response, refusal.Code, refusal);
+            GrpcMeter.Ended(refusal.Code);
+            return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>Settings of Kestrel that gRPC wants: streams, header table, keep-alive. Called from <c>ConfigureKestrel</c>.</summary>
+    public static void ConfigureLimits(KestrelServerLimits limits)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        Http2Limits http2 = limits.Http2;
+        http2.MaxStreamsPerConnection = 100; // RFC 9113 section 6.5.2 advises no fewer
+        http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
+        http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+    }
+
+    /// <summary>An end without messages: everything in one header block (gRPC's «Trailers-Only»).</summary>
+    internal static void WriteStatusOnly(HttpResponse response, CallStatusCode code, CallException? failure)
+    {
+        response.ContentType = GrpcHeaders.ContentType;
+        WriteStatus(response.Headers, code, failure);
+        if (code == CallStatusCode.Unimplemented)
+        {
+            response.Headers[GrpcHeaders.AcceptEncoding] = GrpcHeaders.Accepted; // it may have been the encoding
+        }
+    }
+
+    internal static void WriteStatus(IHeaderDictionary into, CallStatusCode code, CallException? failure)
+    {
+        into[GrpcHeaders.Status] = GrpcStatus.Text(code);
+        if (failure is null)
+        {
+            return;
+        }
+
+        if (failure.Message.Length > 0)
+        {
+            into[GrpcHeaders.Message] = GrpcText.Encode(failure.Message);
+        }
+
+        if (GrpcStatus.DetailsText(failure) is { } details)
+        {
+            into[GrpcHeaders.StatusDetails] = details;
+        }
+    }
+
+    private async Task RunAsync(GrpcServerCall call)
+    {
+        CallException? failure = null;
+        try
+        {
+            await call.Handle();
+            failure = call.Verify();
+        }
+        catch (CallException exception)
+        {
+            failure = exception;
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException && call.IsOver)
+        {
+            failure = call.Ended(exception);
+        }
+        catch (Exception exception)
+        {
+            failure = new(CallStatusCode.Unknown, "The server failed in this call."); // what it was is nobody's business but ours
+            if (Options.Logger is { } logger)
+            {
+                LogFault(logger, call.Method.Path, exception);
+            }
+        }
+        GrpcMeter.Ended(failure?.Code ?? CallStatusCode.Ok);
+        if (await call.FinishAsync(failure))
+        {
+            _calls.Return(call);
+        }
+    }
+
+    private ViewerGrants Authorize(CallMethod method, HttpContext context)
+    {
+        if (method.Grants == ViewerGrants.None)
+        {
+            return ViewerGrants.None;
+        }
+
+        const string scheme = "Bearer ";
+        string? token = context.Request.Headers.Authorization is [{ } value] && value.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
+            ? value[scheme.Length..].Trim()
+            : null;
+        ViewerGrants grants = Options.Access?.Invoke(token, context.Connection.RemoteIpAddress) ?? ViewerGrants.None;
+        if (grants == ViewerGrants.None)
+        {
+            throw new CallException(CallStatusCode.Unauthenticated, "The token is wrong or missing: metadata authorization with Bearer and the token that the host printed.");
+        }
+
+        return (grants & method.Grants) == method.Grants
+            ? grants
+            : throw new CallException(CallStatusCode.PermissionDenied, $"This token does not grant {method.Path}: it needs {method.Grants}.");
+    }
+
+    private static CallCompression ReadEncoding(StringValues values) => values.Count == 0 || values is [GrpcHeaders.Identity] ? CallCompression.None
+        : values is [GrpcHeaders.Gzip] ? CallCompression.Gzip
+        : throw new CallException(CallStatusCode.Unimplemented, $"Requests may be encoded as {GrpcHeaders.Accepted}, not otherwise.");
+
+    private CallDeadline ReadDeadline(StringValues values)
+    {
+        if (values.Count == 0)
+        {
+            return CallDeadline.None;
+        }
+
+        if (values.Count > 1 || !GrpcTimeout.TryParse(values[0], out TimeSpan timeout))
+        {
+            throw new CallException(CallStatusCode.Internal, $"The value of {GrpcHeaders.Timeout} is no time: up to eight digits and one of H M S m u n.");
+        }
+
+        return timeout > TimeSpan.Zero
+            ? CallDeadline.After(timeout, Options.Time)
+            : throw new CallException(CallStatusCode.DeadlineExceeded, "The deadline had passed when the call came.");
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "The handler of {Path} failed")]
+    private static partial void LogFault(ILogger logger, string path, Exception exception);
+
+    private sealed class CallPolicy(GrpcServer server) : PooledObjectPolicy<GrpcServerCall>
+    {
+        public override GrpcServerCall Create() => new(server);
+
+        public override bool Return(GrpcServerCall call) => true;
+    }
+}
+
+/// <summary>Puts gRPC in front of a web application.</summary>
+public static class GrpcApplication
+{
+    /// <summary>Serves requests of content type <c>application/grpc</c>; all others go on.</summary>
+    public static IApplicationBuilder UseGrpcCalls(this IApplicationBuilder application, CallTable table, GrpcServerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(application);
+        GrpcServer server = new(table, options);
+        return application.Use(next => context => GrpcServer.IsCall(context.Request) ? server.HandleAsync(context) : next(context));
+    }
+}
