@@ -35,7 +35,9 @@ internal sealed class ProgramUnderTest : IDisposable
     public static ProgramUnderTest Start(string? display, string? folder, params string[] arguments)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "vitrine.dll");
-        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet", [program, .. arguments])
+        string host = Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet";
+        // A shell ignores SIGINT for what it starts in the background, and so does whatever that starts.
+        ProcessStartInfo start = new("env", ["--default-signal=INT", host, program, .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
