@@ -455,7 +455,8 @@ public sealed class RegionCoder : IDisposable
     private void Begin(in MotionArea area, long nowNs)
     {
         int slot = Array.FindIndex(_slots, region => !region.IsLive);
-        if (slot < 0 || !TryOpen(slot, IsFirstQualityWanted ? 0 : 1, area.Bounds, nowNs))
+        int quality = IsFirstQualityWanted ? 0 : 1;
+        if (slot < 0 || !TryOpen(slot, quality, area.Bounds, CodedSize(area.Bounds, quality), nowNs))
         {
             return;
         }
@@ -516,7 +517,7 @@ public sealed class RegionCoder : IDisposable
             if (stream.Encoder is { } encoder && !Holds(encoder.Size, CodedSize(bounds, quality)))
             {
                 CloseStream(slot, quality);
-                if (!TryOpen(slot, quality, bounds, nowNs))
+                if (!TryOpen(slot, quality, bounds, WithRoom(CodedSize(bounds, quality), encoder.Size, CodedSize(DeviceRectangle.Of(_store.Size), quality)), nowNs))
                 {
                     End(slot, RegionStep.EndsByFailure, area, nowNs);
                     return;
@@ -662,7 +663,7 @@ public sealed class RegionCoder : IDisposable
                 {
                     CloseStream(slot, quality);
                 }
-                else if (!TryOpen(slot, quality, region.Bounds, nowNs))
+                else if (!TryOpen(slot, quality, region.Bounds, CodedSize(region.Bounds, quality), nowNs))
                 {
                     return;
                 }
@@ -779,8 +780,9 @@ public sealed class RegionCoder : IDisposable
             return true;
         }
 
+        DeviceSize size = stream.Encoder.Size;
         CloseStream(slot, quality);
-        return TryOpen(slot, quality, bounds, nowNs);
+        return TryOpen(slot, quality, bounds, size, nowNs);
     }
 
     private int ShareOfBits(DeviceRectangle bounds, int quality)
@@ -795,11 +797,11 @@ public sealed class RegionCoder : IDisposable
         return (int)Math.Max(100_000, budget * (double)bounds.Area / Math.Max(all, bounds.Area));
     }
 
-    private bool TryOpen(int slot, int quality, DeviceRectangle bounds, long nowNs)
+    private bool TryOpen(int slot, int quality, DeviceRectangle bounds, DeviceSize size, long nowNs)
     {
         Stream stream = _slots[slot].Streams[quality];
         int bits = ShareOfBits(bounds, quality);
-        stream.Encoder = _encoders!.Rent(CodedSize(bounds, quality), FramesPerSecondMax, bits, out string reason);
+        stream.Encoder = _encoders!.Rent(size, FramesPerSecondMax, bits, out string reason);
         if (stream.Encoder is null)
         {
             Fail(slot, nowNs, reason);
@@ -853,6 +855,16 @@ public sealed class RegionCoder : IDisposable
 
     private static DeviceSize CodedSize(DeviceRectangle bounds, int quality) =>
         quality == 0 ? bounds.Size : new((((bounds.Width + 1) / 2) + 1) & ~1, (((bounds.Height + 1) / 2) + 1) & ~1);
+
+    /// <summary>What outgrew its encoder is growing, as the track of a dragged window does: each side that did gets a quarter more than it had,
+    /// so that a dozen steps take three encoders and three key frames.</summary>
+    private static DeviceSize WithRoom(DeviceSize wanted, DeviceSize had, DeviceSize most)
+    {
+        DeviceSize roomy = new(Side(wanted.Width, had.Width, most.Width), Side(wanted.Height, had.Height, most.Height));
+        return Holds(roomy, wanted) ? roomy : wanted;
+
+        static int Side(int wanted, int had, int most) => wanted <= had ? had : Math.Clamp(had / 4 * 5, wanted, most);
+    }
 
     private static bool Holds(DeviceSize size, DeviceSize wanted) => size.Width >= wanted.Width && size.Height >= wanted.Height
         && size.Area <= 2 * wanted.Area + (256 * 256);

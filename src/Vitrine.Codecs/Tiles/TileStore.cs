@@ -64,7 +64,8 @@ public sealed class TileStore : IDisposable
         (Size, Generation, _frame) = (size, generation, lastSequence);
         (_columns, _rows) = (TileGrid.Columns(size), TileGrid.Rows(size));
         _entries = new Entry[_columns * _rows];
-        _pool = new(3L * _entries.Length * TileGrid.TileBytesMax); // a picture replaces another, while a viewer is still sent a third
+        // A picture replaces another, while a viewer is still sent a third; and access units lie beside them.
+        _pool = new(4L * _entries.Length * TileGrid.TileBytesMax);
         _units = new(_pool);
         FirstFrame = _frame + 1;
         (_tilesFrame, _previousTilesFrame, _regionsFrame) = (_frame, _frame, _frame);

@@ -173,6 +173,29 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void RegionGrowsStepByStep_EncodersHaveRoomForWhatFollows()
+    {
+        FailingEncoders encoders = new() { GoodPictures = int.MaxValue };
+        using Motion motion = new(11, encoders);
+        motion.Video = new(10, 50, 130, 240);
+        motion.Play(60);
+        Assert.Single(encoders.Rates);
+        List<int> widths = [];
+        for (; motion.Video.Right < s_size.Width - 8; motion.Video = motion.Video with { Width = motion.Video.Width + 8 })
+        {
+            motion.Play(2);
+            widths.Add(motion.Viewer.Decoder.Regions[0].Bounds.Width);
+        }
+
+        // Each is a quarter wider than the one before: 192, 256, 320, 384, ... instead of every step of 64 there is.
+        Assert.True(widths[^1] > 2 * widths[0]);
+        int steps = (widths[^1] - widths[0]) / 64;
+        Assert.InRange(encoders.Rates.Count, 2, Math.Max(3, steps - 1));
+        Assert.Equal(encoders.Rates.Count, motion.Coder.Counts.KeyFrames);
+        motion.Viewer.AssertExactOutside(motion.Screen);
+    }
+
+    [Fact]
     public void NoEncoder_TilesOnlyAndTheReasonIsTold()
     {
         using Motion motion = new(4, new FailingEncoders { Reason = "none here" });
