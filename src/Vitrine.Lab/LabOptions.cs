@@ -24,6 +24,9 @@ public sealed record LabOptions
     /// <summary>How this program is started again as a child: executable and leading arguments.</summary>
     public IReadOnlyList<string> ProgramCommand { get; init; } = DefaultProgramCommand();
 
+    /// <summary>Another build of this program, which <c>motion</c> measures beside this one; null: none.</summary>
+    public string? Against { get; init; }
+
     /// <summary>The command line that repeats the run, for the document.</summary>
     public string CommandLine { get; init; } = string.Join(' ', ["vitrine", .. Environment.GetCommandLineArgs().Skip(1)]);
 

@@ -19,6 +19,7 @@ internal sealed class LabVerb : Verb
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
     private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), or the soak of motion plays (default: 30)" };
+    private readonly Option<string> _against = new("--against") { HelpName = "PROGRAM", Description = "another build of vitrine, which motion measures beside this one" };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
@@ -31,7 +32,7 @@ internal sealed class LabVerb : Verb
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against])
         {
             Options.Add(option);
         }
@@ -65,6 +66,12 @@ internal sealed class LabVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"The laboratory {name} has no part «{unknown}».", parts);
         }
 
+        string? against = parsed.GetValue(_against);
+        if (against is not null && !File.Exists(against))
+        {
+            return _terminal.Fail(ExitCode.Usage, $"There is no program {against}.", "--against takes the path of another build's vitrine.");
+        }
+
         RunDocument? earlier = null;
         if (parsed.GetValue(_compare) is { } compare)
         {
@@ -83,7 +90,7 @@ internal sealed class LabVerb : Verb
         try
         {
             using ProgressLine progress = new(_terminal);
-            LabOptions options = new() { Quick = parsed.GetValue(_quick), Only = only };
+            LabOptions options = new() { Quick = parsed.GetValue(_quick), Only = only, Against = against is null ? null : Path.GetFullPath(against) };
             options = parsed.GetValue(_minutes) is { } paints
                 ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints) }
                 : options;

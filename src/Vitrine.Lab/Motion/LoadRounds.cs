@@ -10,7 +10,10 @@ namespace Vitrine.Lab.Motion;
 /// and how well.</summary>
 internal static class LoadRounds
 {
-    public const string Ours = "motion", Narrow = "motion-12mbit", Lossless = "lossless-tiles", Vnc = "x0vncserver", VncJpeg = "x0vncserver-jpeg", Ffmpeg = "ffmpeg-x264";
+    public const string Ours = "motion", Narrow = "motion-12mbit", Lossless = "lossless-tiles", Vnc = "x0vncserver", VncJpeg = "x0vncserver-jpeg", Ffmpeg = "ffmpeg-x264", Before = "before";
+
+    /// <summary>Rounds of a comparison of two builds: a few per cent are to be seen.</summary>
+    private const int ComparedRounds = 8;
 
     /// <summary>What TigerVNC's viewer asks for by itself on a fast network.</summary>
     private const int VncJpegQuality = 8;
@@ -86,6 +89,35 @@ internal static class LoadRounds
         }
     }
 
+    /// <summary>Desktop work, shared by this build and by another one in interleaved rounds: neither cost nor bytes may have grown.</summary>
+    public static async Task CompareAsync(
+        RunBuilder run, PrivateDisplay display, VideoLoop film, ShareProcess share, ShareProcess before, LabOptions options,
+        Action<string, double> report, CancellationToken cancellationToken)
+    {
+        using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
+        using var truth = new ScreenTruth(display, options.Time);
+        List<IMotionContestant> both = [new OwnContestant(Ours, share), new OwnContestant(Before, before)];
+        await WarmAsync(display, painting, film, truth, both, options, cancellationToken);
+        Func<MotionLoad>[] loads = [.. DesktopLoads(painting, display.Server.Size)];
+        for (int i = 0; i < loads.Length; i++)
+        {
+            using MotionLoad load = loads[i]();
+            painting.Synchronize();
+            using var painter = new MotionPainter(painting, load, options.Time);
+            var stage = new MotionStage(display, load, painter, film, truth, options);
+            Dictionary<string, List<MotionRound>> results = await PlayRoundsAsync(
+                stage, both, options.Quick ? 1 : ComparedRounds, done => report(load.Name, (i + done) / loads.Length), cancellationToken);
+            string name = $"{Ours}-{load.Name}";
+            foreach ((string who, List<MotionRound> rounds) in results)
+            {
+                run.Add(ToCase(who == Ours ? $"{name}/beside {Before}" : $"{who}-{load.Name}", stage, rounds));
+            }
+
+            AddRatio(run, $"{name} cpuCores vs {Before}", results[Ours], results[Before], round => round.CpuCores, 1);
+            AddRatio(run, $"{name} bytesPerFrame vs {Before}", results[Ours], results[Before], BytesPerFrame, 1);
+        }
+    }
+
     // What a process of .NET does for the first time it does slowly; the others lose nothing by it.
     private static async Task WarmAsync(
         PrivateDisplay display, X11Connection painting, VideoLoop film, ScreenTruth truth, List<IMotionContestant> contestants, LabOptions options,
@@ -109,9 +141,10 @@ internal static class LoadRounds
         if (!quick)
         {
             yield return () => new IdleLoad(screen);
-            yield return () => new TypingLoad(painting, new(213, 127, 900, 700), 10);
-            yield return () => new ScrollingLoad(painting, new(213, 77, 1000, 800), 30);
-            yield return () => new DraggingLoad(painting, screen, new(600, 400), 30);
+            foreach (Func<MotionLoad> make in DesktopLoads(painting, screen))
+            {
+                yield return make;
+            }
         }
 
         yield return () => new FilmLoad(painting, film, FilmWindow, 30);
@@ -127,6 +160,13 @@ internal static class LoadRounds
         }
     }
 
+    private static IEnumerable<Func<MotionLoad>> DesktopLoads(X11Connection painting, DeviceSize screen) =>
+    [
+        () => new TypingLoad(painting, new(213, 127, 900, 700), 10),
+        () => new ScrollingLoad(painting, new(213, 77, 1000, 800), 30),
+        () => new DraggingLoad(painting, screen, new(600, 400), 30),
+    ];
+
     private static async Task RunLoadAsync(
         RunBuilder run, MotionStage stage, List<IMotionContestant> contestants, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
@@ -136,8 +176,19 @@ internal static class LoadRounds
             Narrow => IsWhole(stage.Load),
             _ => true,
         })];
+        Dictionary<string, List<MotionRound>> results = await PlayRoundsAsync(stage, all, options.Quick ? 1 : 2, report, cancellationToken);
+        foreach (IMotionContestant contestant in all)
+        {
+            run.Add(ToCase($"{contestant.Name}-{stage.Load.Name}", stage, results[contestant.Name]));
+        }
+
+        AddGoals(run, stage.Load, results);
+    }
+
+    private static async Task<Dictionary<string, List<MotionRound>>> PlayRoundsAsync(
+        MotionStage stage, List<IMotionContestant> all, int rounds, Action<double> report, CancellationToken cancellationToken)
+    {
         var results = all.ToDictionary(contestant => contestant.Name, _ => new List<MotionRound>());
-        int rounds = options.Quick ? 1 : 2;
         for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < all.Count; i++)
@@ -148,12 +199,7 @@ internal static class LoadRounds
             }
         }
 
-        foreach (IMotionContestant contestant in all)
-        {
-            run.Add(ToCase($"{contestant.Name}-{stage.Load.Name}", stage, results[contestant.Name]));
-        }
-
-        AddGoals(run, stage.Load, results);
+        return results;
     }
 
     private static void AddGoals(RunBuilder run, MotionLoad load, Dictionary<string, List<MotionRound>> results)

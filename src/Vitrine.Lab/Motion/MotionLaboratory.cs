@@ -10,7 +10,7 @@ public sealed class MotionLaboratory : ILaboratory
 {
     internal static readonly DeviceSize Screen = new(1920, 1080);
 
-    private const string Loads = "loads", Latency = "latency", Bursts = "bursts", TwoViewers = "two-viewers", Soak = "soak";
+    private const string Loads = "loads", Latency = "latency", Bursts = "bursts", TwoViewers = "two-viewers", Soak = "soak", Against = "against";
 
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
@@ -21,7 +21,7 @@ public sealed class MotionLaboratory : ILaboratory
         TimeSpan.FromMinutes(15),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Loads, Latency, Bursts, TwoViewers, Soak],
+        Parts = [Loads, Latency, Bursts, TwoViewers, Soak, Against],
     };
 
     /// <inheritdoc/>
@@ -43,6 +43,17 @@ public sealed class MotionLaboratory : ILaboratory
                 ? await ShareProcess.StartAsync(options, display.Name, cancellationToken, "--video", "off")
                 : null;
             await LoadRounds.RunAsync(run, display, film, share, lossless, narrow, options, (load, done) => progress.Report(new(load, 0.5 * done)), cancellationToken);
+        }
+
+        if (options.Against is { } other && (options.Only.Count == 0 || options.Only.Contains(Against)))
+        {
+            await using ShareProcess before = await ShareProcess.StartAsync(options with { ProgramCommand = [other] }, display.Name, cancellationToken);
+            await LoadRounds.CompareAsync(
+                run, display, film, share, before, options, (load, done) => progress.Report(new($"{load}, beside the other build", done)), cancellationToken);
+        }
+        else if (options.Only.Contains(Against))
+        {
+            throw new LaboratoryException("The part against needs another build of vitrine: --against PROGRAM.");
         }
 
         if (options.Quick && options.Only.Count == 0)
