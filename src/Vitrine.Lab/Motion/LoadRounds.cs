@@ -105,6 +105,7 @@ internal static class LoadRounds
             painting.Synchronize();
             using var painter = new MotionPainter(painting, load, options.Time);
             var stage = new MotionStage(display, load, painter, film, truth, options);
+            await PlayRoundsAsync(stage, both, 1, _ => { }, cancellationToken); // until the code of this load is compiled
             Dictionary<string, List<MotionRound>> results = await PlayRoundsAsync(
                 stage, both, options.Quick ? 1 : ComparedRounds, done => report(load.Name, (i + done) / loads.Length), cancellationToken);
             string name = $"{Ours}-{load.Name}";
