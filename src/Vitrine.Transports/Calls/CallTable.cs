@@ -4,7 +4,8 @@ using System.Text;
 namespace Vitrine.Transports.Calls;
 
 /// <summary>Serves one call. Ends when the call is over: normally (status <see cref="CallStatusCode.Ok"/>) or by a
-/// <see cref="CallException"/>; anything else it throws is <see cref="CallStatusCode.Unknown"/> to the caller and a bug here.</summary>
+/// <see cref="CallException"/>. An <see cref="OperationCanceledException"/> after <see cref="ServerCall.Cancelled"/> fired is what fired it:
+/// deadline or cancellation. Anything else is <see cref="CallStatusCode.Unknown"/> to the caller and a bug here.</summary>
 /// <param name="call">Valid until the returned task ends; it is re-used afterwards.</param>
 public delegate ValueTask CallHandler(ServerCall call);
 

@@ -127,7 +127,7 @@ public sealed class EchoService
         {
             if (request.DelayMicros != 0)
             {
-                await WaitAsync(call, TimeSpan.FromMicroseconds(request.DelayMicros));
+                await Task.Delay(TimeSpan.FromMicroseconds(request.DelayMicros), _time, call.Cancelled);
             }
 
             if (request.Failure is { } failure)
@@ -137,18 +137,6 @@ public sealed class EchoService
 
             reply.Sequence = sequence + i;
             await call.WriteAsync(reply);
-        }
-    }
-
-    private async ValueTask WaitAsync(ServerCall call, TimeSpan delay)
-    {
-        try
-        {
-            await Task.Delay(delay, _time, call.Cancelled);
-        }
-        catch (OperationCanceledException exception)
-        {
-            throw new CallException(CallStatusCode.Cancelled, "The call ended during the wait.", innerException: exception);
         }
     }
 
