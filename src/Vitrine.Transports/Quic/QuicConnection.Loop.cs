@@ -1,0 +1,1389 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Vitrine.Interop;
+
+namespace Vitrine.Transports.Quic;
+
+/// <content>The event loop's side: everything that touches ngtcp2, on the loop's thread only.</content>
+public sealed unsafe partial class QuicConnection : ITimed
+{
+    private const int ReasonBytesMax = 512;
+
+    // Header, packet number, tag and frame head of a packet that holds one datagram: 1 + 20 + 4 + 16 + 3.
+    private const int DatagramOverheadBytes = 44;
+
+    // Two blocks hold any packet, whatever their fill.
+    private const int VectorsMax = 3;
+
+    // After the close, stray packets are answered or ignored for so many probe timeouts (RFC 9000, section 10.2).
+    private const int LingerProbeTimeouts = 3;
+
+    private readonly QuicEventLoop _loop;
+    private readonly QuicServer? _server;
+    private readonly QuicTls _tls;
+    private readonly Dictionary<long, QuicStream> _streams = [];
+    private readonly List<ConnectionId> _ids = [];
+    private readonly StreamSchedule _schedule = new();
+    private readonly List<QuicStream> _blocked = [];
+    private readonly List<QuicPort> _ports = [];
+    private readonly Queue<QuicStream> _reopen = new();
+    private readonly QuicConnectOptions? _connect;
+    private readonly byte[] _fingerprint = [];
+
+    // Under the lock: changes by other threads.
+    private List<QuicStream> _changedStreams = [];
+    private List<QuicStream> _changedStreamsSpare = [];
+    private readonly List<QuicStream> _starved = [];
+    private bool _isChanged;
+
+    private GCHandle _self;
+    private Ngtcp2Connection? _native;
+    private GnuTlsSession? _session;
+    private nint _connection;
+    private QuicPort _port;
+    private SocketAddressBytes _remote;
+    private SocketAddressBytes _local;
+    private IPEndPoint _remoteEndPoint;
+    private IPEndPoint _localEndPoint;
+    private FileStream? _qlog;
+    private byte[]? _closePacket;
+    private int _readsWhileClosing;
+    private bool _isCompletionQueued;
+    private bool _isLingering;
+    private bool _isFreed;
+    private bool _isInHandshake = true;
+    private bool _isDelivered;
+    private bool _isEarlyRejected;
+    private string? _certificateFault;
+    private DateTime _certificateExpires = DateTime.MaxValue;
+    private Exception? _callbackFault;
+    private byte[]? _ticket;
+    private byte[]? _token;
+    private QuicSession? _savedSession;
+    private TaskCompletionSource<bool>? _migration;
+    private ulong _datagramNumber;
+    private long _consumed;
+    private long _sendBytes;
+    private int _datagramBytesMax;
+    private NativeBlock* _datagramHeld;
+    private long _bidiNative;
+    private long _uniNative;
+    private bool _isReset;
+    private bool _isCertificateVerified;
+    private bool _hasPathResult;
+    private bool _pathResult;
+
+    private long _packetsSent;
+    private long _packetsReceived;
+    private long _bytesSent;
+    private long _bytesReceived;
+    private long _streamLosses;
+    private long _datagramsLost;
+    private long _datagramsDropped;
+    private long _sendFailures;
+    private int _pathsValidated;
+    private int _pathsRefused;
+
+    private QuicConnection(QuicEventLoop loop, QuicServer? server, QuicTls tls, QuicTransportOptions options, QuicPort port, in SocketAddressBytes local, in SocketAddressBytes remote)
+    {
+        (_loop, _server, _tls, Options, _port, _local, _remote) = (loop, server, tls, options, port, local, remote);
+        IsServer = server is not null;
+        _remoteEndPoint = remote.ToEndPoint();
+        _localEndPoint = local.ToEndPoint();
+        _ports.Add(port);
+    }
+
+    int ITimed.HeapIndex { get; set; } = -1;
+
+    ulong ITimed.Due { get; set; }
+
+    internal bool IsTouched { get; set; }
+
+    /// <summary>Starts a client's connection. On the loop's thread.</summary>
+    internal static QuicConnection Connect(QuicEventLoop loop, QuicTls tls, QuicClientOptions options, QuicConnectOptions connect, byte[] fingerprint)
+    {
+        IPAddress any = connect.EndPoint.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any;
+        QuicPort port = OpenPort(connect.LocalEndPoint ?? new IPEndPoint(any, 0), connect.EndPoint);
+        QuicConnection connection = new(loop, null, tls, options, port, port.Local, port.Socket.ToAddress(connect.EndPoint), connect, fingerprint);
+        port.Owner = connection;
+        loop.AddPort(port);
+        loop.AddConnection(connection);
+        try
+        {
+            connection.StartClient();
+        }
+        catch (Exception exception)
+        {
+            connection.End(new QuicLocalFailure(exception.Message));
+            throw;
+        }
+
+        loop.Touch(connection);
+        return connection;
+    }
+
+    /// <summary>Starts a server's connection with its first packet, which is read afterwards.</summary>
+    internal static QuicConnection? Accept(QuicEventLoop loop, QuicServer server, QuicTls tls, QuicListenerOptions options, QuicPort port,
+        in SocketAddressBytes local, in SocketAddressBytes remote, Ngtcp2PacketHeader* header, Ngtcp2Cid* originalId, bool isRetried, ulong now)
+    {
+        QuicConnection connection = new(loop, server, tls, options, port, in local, in remote);
+        loop.AddConnection(connection);
+        string failure = "no memory";
+        try
+        {
+            if (connection.StartServer(header, originalId, isRetried, now))
+            {
+                return connection;
+            }
+        }
+        catch (InvalidOperationException exception)
+        {
+            failure = exception.Message; // the TLS library gives no session
+        }
+
+        connection.End(new QuicLocalFailure(failure));
+        return null;
+    }
+
+    private QuicConnection(QuicEventLoop loop, QuicServer? server, QuicTls tls, QuicTransportOptions options, QuicPort port, in SocketAddressBytes local,
+        in SocketAddressBytes remote, QuicConnectOptions connect, byte[] fingerprint)
+        : this(loop, server, tls, options, port, in local, in remote) => (_connect, _fingerprint) = (connect, fingerprint);
+
+    internal static QuicPort OpenPort(IPEndPoint local, IPEndPoint remote) => new(
+        UdpSocket.Bind(local, new UdpSocketOptions { Remote = remote, ReceiveBatchMessages = 4, DualStack = false }), isConnected: true);
+
+    private void StartClient()
+    {
+        QuicConnectOptions connect = _connect!;
+        QuicSession? session = connect.Session is { } given && given.IsFor(connect, ((QuicClientOptions)Options).Time.GetUtcNow().UtcDateTime) ? given : null;
+        Ngtcp2Settings settings;
+        Ngtcp2TransportParameters parameters;
+        Prepare(&settings, &parameters, QuicEventLoop.Now);
+        Ngtcp2Cid destination = RandomId(18);
+        Ngtcp2Cid source = RandomId(ConnectionId.OwnBytes);
+        OpenQlog(&settings, &destination);
+        byte[] token = session?.Token ?? [];
+        nint connection;
+        int result;
+        _self = GCHandle.Alloc(this);
+        SocketAddressBytes local = _local;
+        SocketAddressBytes remote = _remote;
+        Ngtcp2Path path = MakePath(&local, &remote);
+        fixed (byte* tokenBytes = token)
+        {
+            if (token.Length > 0)
+            {
+                settings.Token = tokenBytes;
+                settings.TokenBytes = (nuint)token.Length;
+                settings.TokenType = 2;
+            }
+
+            result = LibNgtcp2.ngtcp2_conn_client_new_versioned(&connection, &destination, &source, &path, LibNgtcp2.Version1, LibNgtcp2.CallbacksVersion,
+                QuicCallbacks.Client, LibNgtcp2.SettingsVersion, &settings, LibNgtcp2.ParametersVersion, &parameters, null, GCHandle.ToIntPtr(_self));
+        }
+
+        Adopt(connection, result);
+        _session = _tls.CreateClient(connect.Host, session);
+        Join(_session);
+        if (session is not null && connect.AllowEarlyData)
+        {
+            fixed (byte* data = session.Parameters)
+            {
+                if (LibNgtcp2.ngtcp2_conn_decode_and_set_0rtt_transport_params(_connection, data, (nuint)session.Parameters.Length) == 0)
+                {
+                    HasEarlyData = true;
+                    UpdateStreamLimits();
+                    UpdateDatagramMax();
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether a client may send before the handshake ends.</summary>
+    internal bool HasEarlyData { get; private set; }
+
+    private bool StartServer(Ngtcp2PacketHeader* header, Ngtcp2Cid* originalId, bool isRetried, ulong now)
+    {
+        Ngtcp2Settings settings;
+        Ngtcp2TransportParameters parameters;
+        Prepare(&settings, &parameters, now);
+        Ngtcp2Cid source = _server!.NewId();
+        parameters.OriginalDestinationId = *originalId;
+        parameters.HasOriginalDestinationId = 1;
+        if (isRetried)
+        {
+            parameters.RetrySourceId = header->DestinationId;
+            parameters.HasRetrySourceId = 1;
+        }
+
+        parameters.HasResetToken = 1;
+        if (!_server.TryResetToken(&source, parameters.ResetToken))
+        {
+            return false;
+        }
+
+        if (header->TokenBytes > 0)
+        {
+            settings.Token = header->Token;
+            settings.TokenBytes = header->TokenBytes;
+            settings.TokenType = isRetried ? 1 : 2;
+        }
+
+        OpenQlog(&settings, originalId);
+        nint connection;
+        _self = GCHandle.Alloc(this);
+        SocketAddressBytes local = _local;
+        SocketAddressBytes remote = _remote;
+        Ngtcp2Path path = MakePath(&local, &remote);
+        int result = LibNgtcp2.ngtcp2_conn_server_new_versioned(&connection, &header->SourceId, &source, &path, header->Version, LibNgtcp2.CallbacksVersion,
+            QuicCallbacks.Server, LibNgtcp2.SettingsVersion, &settings, LibNgtcp2.ParametersVersion, &parameters, null, GCHandle.ToIntPtr(_self));
+        if (result != 0)
+        {
+            return false;
+        }
+
+        Adopt(connection, result);
+        _session = _tls.CreateServer();
+        Join(_session);
+        AddId(new ConnectionId(header->DestinationId.Data, header->DestinationId.Bytes));
+        AddId(new ConnectionId(source.Data, source.Bytes));
+        return true;
+    }
+
+    // Times may never go back: a packet is read with the time at which it came.
+    private void Prepare(Ngtcp2Settings* settings, Ngtcp2TransportParameters* parameters, ulong now)
+    {
+        LibNgtcp2.ngtcp2_settings_default_versioned(LibNgtcp2.SettingsVersion, settings);
+        LibNgtcp2.ngtcp2_transport_params_default_versioned(LibNgtcp2.ParametersVersion, parameters);
+        settings->InitialTimestamp = now;
+        settings->CongestionControl = (int)Options.CongestionControl;
+        settings->MaxTxUdpPayloadSize = LibNgtcp2.UdpPayloadBytesMax;
+        settings->HandshakeTimeout = Nanoseconds(Options.HandshakeTimeout);
+        settings->MaxWindow = (ulong)Options.ConnectionWindowBytesMax;
+        settings->MaxStreamWindow = (ulong)Options.StreamWindowBytesMax;
+        parameters->InitialMaxStreamDataBidiLocal = parameters->InitialMaxStreamDataBidiRemote = parameters->InitialMaxStreamDataUni = (ulong)Options.StreamWindowBytes;
+        parameters->InitialMaxData = (ulong)Options.ConnectionWindowBytes;
+        parameters->InitialMaxStreamsBidi = (ulong)Options.BidirectionalStreamsMax;
+        parameters->InitialMaxStreamsUni = (ulong)Options.UnidirectionalStreamsMax;
+        parameters->MaxIdleTimeout = Nanoseconds(Options.IdleTimeout);
+        parameters->ActiveConnectionIdLimit = 8;
+        parameters->MaxDatagramFrameSize = Options.DatagramQueueMax > 0 ? 65535u : 0;
+        parameters->MaxUdpPayloadSize = LibNgtcp2.UdpPayloadBytesMax;
+    }
+
+    private static ulong Nanoseconds(TimeSpan time) => (ulong)time.Ticks * 100;
+
+    private static TimeSpan Time(ulong nanoseconds) => new((long)Math.Min(nanoseconds / 100, long.MaxValue / 2));
+
+    internal static Ngtcp2Cid RandomId(int bytes)
+    {
+        Ngtcp2Cid id = new() { Bytes = (nuint)bytes };
+        RandomNumberGenerator.Fill(new Span<byte>(id.Data, bytes)); // SAFETY: at most 20, which is what it holds
+        return id;
+    }
+
+    // The addresses must live as long as the path is used.
+    private static Ngtcp2Path MakePath(SocketAddressBytes* local, SocketAddressBytes* remote)
+    {
+        Ngtcp2Path path = default;
+        path.Local.Address = (byte*)local;
+        path.Local.Bytes = (uint)local->Length;
+        path.Remote.Address = (byte*)remote;
+        path.Remote.Bytes = (uint)remote->Length;
+        return path;
+    }
+
+    private void Adopt(nint connection, int result)
+    {
+        if (result != 0)
+        {
+            throw new QuicException($"No connection: {LibNgtcp2.Describe(result)}.");
+        }
+
+        _native = new Ngtcp2Connection(connection);
+        _connection = connection;
+        if (Options.KeepAlive > TimeSpan.Zero)
+        {
+            LibNgtcp2.ngtcp2_conn_set_keep_alive_timeout(connection, Nanoseconds(Options.KeepAlive));
+        }
+    }
+
+    private void Join(GnuTlsSession session)
+    {
+        session.Reference.GetConnection = QuicCallbacks.GetConnection;
+        session.Reference.User = GCHandle.ToIntPtr(_self);
+        session.Reference.Connection = _connection;
+        LibNgtcp2.ngtcp2_conn_set_tls_native_handle(_connection, session.Pointer);
+    }
+
+    private void AddId(ConnectionId id)
+    {
+        _ids.Add(id);
+        _server!.AddRoute(id, this);
+    }
+
+    private void OpenQlog(Ngtcp2Settings* settings, Ngtcp2Cid* originalId)
+    {
+        if (Options.QlogDirectory is not { } folder)
+        {
+            return;
+        }
+
+        try
+        {
+            string name = $"{Convert.ToHexStringLower(new ReadOnlySpan<byte>(originalId->Data, (int)originalId->Bytes))}_{(IsServer ? "server" : "client")}.sqlog";
+            _qlog = new FileStream(System.IO.Path.Combine(folder, name), FileMode.Create, FileAccess.Write, FileShare.Read, 64 << 10);
+            settings->QlogWrite = QuicCallbacks.QlogWrite;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _tls.QlogFailed(); // a log that cannot be written does not stop the connection
+        }
+    }
+
+    // --- Changes by other threads ---
+
+    /// <summary>A stream has changes. Any thread.</summary>
+    internal void QueueChanged(QuicStream stream)
+    {
+        bool shallTell;
+        lock (_lock)
+        {
+            _changedStreams.Add(stream);
+            shallTell = MarkChanged();
+        }
+
+        if (shallTell)
+        {
+            _loop.Enqueue(this);
+        }
+    }
+
+    /// <summary>Somebody read: the peer may send more. Any thread.</summary>
+    internal void ReportConsumed(int bytes)
+    {
+        if (bytes == 0)
+        {
+            return;
+        }
+
+        long consumed = Interlocked.Add(ref _consumed, bytes);
+        long threshold = Options.ConnectionWindowBytes / 8;
+        if (consumed >= threshold && consumed - bytes < threshold)
+        {
+            bool shallTell;
+            lock (_lock)
+            {
+                shallTell = MarkChanged();
+            }
+
+            if (shallTell)
+            {
+                _loop.Enqueue(this);
+            }
+        }
+    }
+
+    /// <summary>Takes room for bytes to send. Any thread.</summary>
+    /// <returns>How many; fewer than wanted when the connection's limit is reached: the stream will be told when there is room.</returns>
+    internal int ReserveSend(QuicStream stream, int wanted)
+    {
+        lock (_lock)
+        {
+            int granted = (int)Math.Clamp(Options.ConnectionSendBytesMax - _sendBytes, 0, wanted);
+            _sendBytes += granted;
+            if (granted < wanted)
+            {
+                _starved.Add(stream);
+            }
+
+            return granted;
+        }
+    }
+
+    /// <summary>Bytes were acknowledged, or given up. On the loop's thread.</summary>
+    internal void ReportFreed(long bytes)
+    {
+        if (bytes == 0)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            _sendBytes -= bytes;
+            foreach (QuicStream stream in _starved)
+            {
+                QueueCompletion(stream);
+            }
+
+            _starved.Clear();
+        }
+    }
+
+    /// <summary>Whoever waits for a stream is told in this turn. On the loop's thread.</summary>
+    internal void QueueCompletion(QuicStream stream)
+    {
+        if (!stream.IsCompletionQueued)
+        {
+            stream.IsCompletionQueued = true;
+            _loop.QueueCompletion(stream);
+        }
+    }
+
+    /// <summary>Does what other threads want. On the loop's thread.</summary>
+    internal void TakeOver()
+    {
+        lock (_lock)
+        {
+            _isChanged = false;
+            (_changedStreams, _changedStreamsSpare) = (_changedStreamsSpare, _changedStreams);
+            if (_native is not null)
+            {
+                while (_toOpen.TryDequeue(out QuicStream? stream))
+                {
+                    _streams.Add(stream.Id, stream);
+                    _reopen.Enqueue(stream);
+                }
+            }
+            else
+            {
+                _toOpen.Clear();
+            }
+        }
+
+        OpenNative();
+        foreach (QuicStream stream in _changedStreamsSpare)
+        {
+            stream.TakeChanges(out ulong? resetCode, out ulong? stopCode, out int creditBytes, out bool hasMore, out bool isReleased);
+            if (isReleased)
+            {
+                Release(stream);
+                continue;
+            }
+
+            if (_native is null || !stream.IsOpened || stream.IsNativeClosed)
+            {
+                continue;
+            }
+
+            int result = 0;
+            if (resetCode is { } reset)
+            {
+                result = LibNgtcp2.ngtcp2_conn_shutdown_stream_write(_connection, 0, stream.Id, reset);
+                _schedule.Remove(stream);
+            }
+
+            if (result == 0 && stopCode is { } stop)
+            {
+                result = LibNgtcp2.ngtcp2_conn_shutdown_stream_read(_connection, 0, stream.Id, stop);
+            }
+
+            if (result == 0 && creditBytes > 0)
+            {
+                result = LibNgtcp2.ngtcp2_conn_extend_max_stream_offset(_connection, stream.Id, (ulong)creditBytes);
+            }
+
+            if (result != 0)
+            {
+                Terminate(new QuicLocalFailure(LibNgtcp2.Describe(result)), result);
+                break;
+            }
+
+            if (hasMore && resetCode is null && !stream.IsBlocked)
+            {
+                _schedule.Add(stream);
+            }
+        }
+
+        _changedStreamsSpare.Clear();
+        if (_native is not null)
+        {
+            long consumed = Interlocked.Exchange(ref _consumed, 0);
+            if (consumed > 0)
+            {
+                LibNgtcp2.ngtcp2_conn_extend_max_offset(_connection, (ulong)consumed);
+            }
+
+            _loop.Touch(this);
+        }
+        else
+        {
+            RetireIfUnused();
+        }
+    }
+
+    // Under the lock.
+    private bool MarkChanged()
+    {
+        bool isFirst = !_isChanged;
+        _isChanged = true;
+        return isFirst;
+    }
+
+    private void OpenNative()
+    {
+        while (_native is not null && _reopen.TryPeek(out QuicStream? stream))
+        {
+            long id;
+            int result = stream.IsBidirectional
+                ? LibNgtcp2.ngtcp2_conn_open_bidi_stream(_connection, &id, 0)
+                : LibNgtcp2.ngtcp2_conn_open_uni_stream(_connection, &id, 0);
+            if (result == LibNgtcp2.ErrorStreamIdBlocked)
+            {
+                return; // only after early data were refused by a server that allows less now
+            }
+
+            _ = stream.IsBidirectional ? _bidiNative++ : _uniNative++;
+            if (result != 0 || id != stream.Id)
+            {
+                Terminate(new QuicLocalFailure(result != 0 ? LibNgtcp2.Describe(result) : "a stream got another number"), LibNgtcp2.ErrorInvalidState);
+                return;
+            }
+
+            _reopen.Dequeue();
+            stream.IsOpened = true;
+            if (stream.HasMoreToSend)
+            {
+                _schedule.Add(stream);
+            }
+        }
+    }
+
+    private void Release(QuicStream stream)
+    {
+        if (_streams.Remove(stream.Id) && !stream.IsLocal && _native is not null && !stream.IsCreditReturned)
+        {
+            stream.IsCreditReturned = true;
+            if (stream.IsBidirectional)
+            {
+                LibNgtcp2.ngtcp2_conn_extend_max_streams_bidi(_connection, 1);
+            }
+            else
+            {
+                LibNgtcp2.ngtcp2_conn_extend_max_streams_uni(_connection, 1);
+            }
+        }
+    }
+
+    // --- Packets and timers ---
+
+    /// <summary>A datagram for this connection.</summary>
+    internal void Read(in SocketAddressBytes local, in SocketAddressBytes remote, byte* packet, int bytes, EcnCodepoint ecn, ulong now)
+    {
+        _packetsReceived++;
+        _bytesReceived += bytes;
+        if (_native is null)
+        {
+            // RFC 9000, section 10.2.1: fewer and fewer answers to a peer that has not understood.
+            if (_closePacket is { } packetToRepeat && int.IsPow2(++_readsWhileClosing))
+            {
+                fixed (byte* data = packetToRepeat)
+                {
+                    Send(_port, data, packetToRepeat.Length, packetToRepeat.Length, in _remote, in _local, EcnCodepoint.NotCapable);
+                }
+            }
+
+            return;
+        }
+
+        SocketAddressBytes localCopy = local;
+        SocketAddressBytes remoteCopy = remote;
+        Ngtcp2Path path = MakePath(&localCopy, &remoteCopy);
+        Ngtcp2PacketInfo info = new() { Ecn = (byte)ecn };
+        int result = LibNgtcp2.ngtcp2_conn_read_pkt_versioned(_connection, &path, LibNgtcp2.PacketInfoVersion, &info, packet, (nuint)bytes, now);
+        if (result == 0)
+        {
+            if (_isEarlyRejected)
+            {
+                _isEarlyRejected = false;
+                SendAgain();
+            }
+
+            if (_hasPathResult)
+            {
+                _hasPathResult = false;
+                FollowPath();
+            }
+
+            _loop.Touch(this);
+            return;
+        }
+
+        Fail(result);
+    }
+
+    /// <summary>The timer ran out.</summary>
+    internal void HandleExpiry(ulong now)
+    {
+        if (_native is null)
+        {
+            Retire();
+            return;
+        }
+
+        int result = LibNgtcp2.ngtcp2_conn_handle_expiry(_connection, now);
+        if (result != 0)
+        {
+            Fail(result);
+            return;
+        }
+
+        _loop.Touch(this);
+    }
+
+    private void Fail(int error)
+    {
+        switch (error)
+        {
+            case LibNgtcp2.ErrorDraining when _isReset:
+                Finish(new QuicStatelessReset(), null);
+                break;
+            case LibNgtcp2.ErrorDraining:
+                Finish(PeerClose(), null);
+                break;
+            case LibNgtcp2.ErrorIdleClose:
+                Finish(new QuicIdleTimeout(), null);
+                break;
+            case LibNgtcp2.ErrorHandshakeTimeout:
+                Finish(new QuicHandshakeTimeout(), null);
+                break;
+            case LibNgtcp2.ErrorReceivedVersionNegotiation:
+                Finish(new QuicVersionMismatch(), null);
+                break;
+            case LibNgtcp2.ErrorDropConnection or LibNgtcp2.ErrorRetry or LibNgtcp2.ErrorClosing:
+                Finish(new QuicLocalFailure(LibNgtcp2.Describe(error)), null);
+                break;
+            case LibNgtcp2.ErrorCallbackFailure when _callbackFault is { } fault:
+                Terminate(new QuicLocalFailure(fault.ToString()), error);
+                break;
+            case LibNgtcp2.ErrorCrypto when _certificateFault is { } certificateFault:
+                Terminate(new QuicCertificateRefused(certificateFault), error);
+                break;
+            case LibNgtcp2.ErrorCrypto:
+                byte alert = LibNgtcp2.ngtcp2_conn_get_tls_alert(_connection);
+                Terminate(new QuicTransportClose(ByPeer: false, 0x100u + alert, ""), error);
+                break;
+            default:
+                Terminate(new QuicTransportClose(ByPeer: false, ErrorCode(error), LibNgtcp2.Describe(error)), error);
+                break;
+        }
+    }
+
+    private static ulong ErrorCode(int error)
+    {
+        Ngtcp2CloseError close = default;
+        LibNgtcp2.ngtcp2_ccerr_set_liberr(&close, error, null, 0);
+        return close.Code;
+    }
+
+    private QuicCloseReason PeerClose()
+    {
+        // SAFETY: owned by the connection, which exists here; the reason has its length beside it.
+        Ngtcp2CloseError* error = LibNgtcp2.ngtcp2_conn_get_ccerr(_connection);
+        string words = error->Reason is null ? "" : Encoding.UTF8.GetString(error->Reason, (int)Math.Min(error->ReasonBytes, 1024));
+        return error->Type == 1 ? new QuicApplicationClose(ByPeer: true, error->Code, words) : new QuicTransportClose(ByPeer: true, error->Code, words);
+    }
+
+    // Tells the peer of an error of ours.
+    private void Terminate(QuicCloseReason reason, int error)
+    {
+        if (_native is null)
+        {
+            return;
+        }
+
+        Ngtcp2CloseError close = default;
+        if (error == LibNgtcp2.ErrorCrypto)
+        {
+            LibNgtcp2.ngtcp2_ccerr_set_tls_alert(&close, LibNgtcp2.ngtcp2_conn_get_tls_alert(_connection), null, 0);
+        }
+        else
+        {
+            LibNgtcp2.ngtcp2_ccerr_set_liberr(&close, error, null, 0);
+        }
+
+        Finish(reason, &close);
+    }
+
+    private void CloseByApplication(ulong code, string reason)
+    {
+        if (_native is null)
+        {
+            return;
+        }
+
+        Span<byte> words = stackalloc byte[ReasonBytesMax];
+        Encoding.UTF8.GetEncoder().Convert(reason, words, flush: true, out _, out int bytes, out _);
+        fixed (byte* data = words)
+        {
+            Ngtcp2CloseError close = default;
+            LibNgtcp2.ngtcp2_ccerr_set_application_error(&close, code, data, (nuint)bytes);
+            Write(QuicEventLoop.Now); // what waits goes first, as far as the network takes it
+            Finish(new QuicApplicationClose(ByPeer: false, code, reason), &close);
+        }
+    }
+
+    /// <summary>Ends at once: the event loop ends, or it never began.</summary>
+    internal void End(QuicCloseReason reason, bool tellsPeer = false)
+    {
+        Ngtcp2CloseError close = default;
+        LibNgtcp2.ngtcp2_ccerr_set_transport_error(&close, 0, null, 0);
+        Finish(reason, tellsPeer ? &close : null);
+        Retire();
+    }
+
+    // The native connection goes now; what is left answers stray packets for a while.
+    private void Finish(QuicCloseReason reason, Ngtcp2CloseError* close)
+    {
+        if (_native is null)
+        {
+            if (_self.IsAllocated)
+            {
+                _self.Free(); // it never came to be
+                _qlog?.Dispose();
+                Settle(reason);
+                _isLingering = true;
+            }
+
+            return;
+        }
+
+        ulong now = QuicEventLoop.Now;
+        if (close is not null && !_port.IsBlocked)
+        {
+            Ngtcp2PacketInfo info;
+            nint bytes = LibNgtcp2.ngtcp2_conn_write_connection_close_versioned(_connection, _loop.Path, LibNgtcp2.PacketInfoVersion, &info, _loop.SendBuffer, LibNgtcp2.UdpPayloadBytesMax, close, now);
+            if (bytes > 0)
+            {
+                _closePacket = new ReadOnlySpan<byte>(_loop.SendBuffer, (int)bytes).ToArray();
+                Send(_port, _loop.SendBuffer, (int)bytes, (int)bytes, in _remote, in _local, (EcnCodepoint)info.Ecn);
+            }
+        }
+
+        // At most 3 s: a handshake that broke has no round trip yet, and a flood of them must not fill the table.
+        ulong linger = Math.Min(LingerProbeTimeouts * LibNgtcp2.ngtcp2_conn_get_pto(_connection), 3_000_000_000);
+        _native.Dispose();
+        _native = null;
+        _connection = 0;
+        _session?.Dispose();
+        _session = null;
+        _self.Free();
+        _qlog?.Dispose();
+        _qlog = null;
+        PopDatagram();
+        _schedule.Clear();
+        Settle(reason);
+        _isLingering = true;
+        _loop.SetTimer(this, now + linger);
+    }
+
+    private void Settle(QuicCloseReason reason)
+    {
+        QuicClosedException failure = new(reason);
+        OpenRequest[] waits;
+        lock (_lock)
+        {
+            _reason = reason;
+            waits = [.. _openWaits];
+            _openWaits.Clear();
+            while (_toOpen.TryDequeue(out QuicStream? stream))
+            {
+                _streams.Add(stream.Id, stream);
+            }
+
+            while (_datagramsOut.TryDequeue(out nint block))
+            {
+                Blocks.Return((NativeBlock*)block);
+            }
+        }
+
+        if (_isInHandshake)
+        {
+            _isInHandshake = false;
+            _server?.HandshakeEnded(isCompleted: false);
+        }
+
+        foreach (QuicStream stream in _streams.Values)
+        {
+            stream.Fail(failure);
+        }
+
+        foreach (OpenRequest wait in waits)
+        {
+            wait.TrySetException(failure);
+        }
+
+        _migration?.TrySetException(failure);
+        _handshake.TrySetException(failure);
+        _ = _handshake.Task.Exception; // nobody has to look
+        _closed.TrySetResult(reason);
+        QueueCompletion();
+    }
+
+    // Nobody answers stray packets any more.
+    private void Retire()
+    {
+        if (_isLingering)
+        {
+            _isLingering = false;
+            foreach (ConnectionId id in _ids)
+            {
+                _server!.RemoveRoute(id);
+            }
+
+            _ids.Clear();
+            _server?.ConnectionEnded();
+            if (!IsServer)
+            {
+                foreach (QuicPort port in _ports)
+                {
+                    _loop.RemovePort(port);
+                }
+
+                _ports.Clear();
+            }
+        }
+
+        RetireIfUnused();
+    }
+
+    private void RetireIfUnused()
+    {
+        if (_native is null && !_isLingering && _streams.Count == 0)
+        {
+            Free();
+        }
+    }
+
+    /// <summary>Frees what streams and datagrams hold. After the end.</summary>
+    internal void Free()
+    {
+        if (_native is not null || _isFreed)
+        {
+            return;
+        }
+
+        foreach (QuicStream stream in _streams.Values)
+        {
+            stream.Free();
+        }
+
+        _streams.Clear();
+        lock (_lock)
+        {
+            while (_datagramsIn.TryDequeue(out nint block))
+            {
+                Blocks.Return((NativeBlock*)block);
+            }
+        }
+
+        if (!_isLingering)
+        {
+            _isFreed = true;
+            _loop.RemoveConnection(this);
+        }
+    }
+
+    /// <summary>Sends what can be sent now.</summary>
+    internal void Write(ulong now)
+    {
+        if (_native is null)
+        {
+            return;
+        }
+
+        if (_port.IsBlocked)
+        {
+            _loop.WaitWritable(_port, this);
+            return;
+        }
+
+        byte* buffer = _loop.SendBuffer;
+        Ngtcp2Path* path = _loop.Path;
+        Ngtcp2Vector* vectors = stackalloc Ngtcp2Vector[VectorsMax];
+        Ngtcp2PacketInfo info = default;
+        long quantum = (long)Math.Max(LibNgtcp2.ngtcp2_conn_get_send_quantum(_connection), LibNgtcp2.UdpPayloadBytesMax);
+        int used = 0;
+        int segment = 0;
+        QuicPort batchPort = _port;
+        SocketAddressBytes batchRemote = _remote;
+        SocketAddressBytes batchLocal = _local;
+        EcnCodepoint batchEcn = default;
+        int failure = 0;
+        while (quantum > 0)
+        {
+            nint written;
+            byte* into = buffer + used;
+            long streamBytes = 0;
+            bool isFinal = false;
+            QuicStream? stream = null;
+            nint taken = -1;
+            if ((_datagramHeld is not null || _datagramsOut.Count > 0) && TryPeekDatagram(vectors))
+            {
+                int accepted = 0;
+                written = LibNgtcp2.ngtcp2_conn_writev_datagram_versioned(_connection, path, LibNgtcp2.PacketInfoVersion, &info, into, LibNgtcp2.UdpPayloadBytesMax,
+                    &accepted, LibNgtcp2.WriteStreamMore, _datagramNumber, vectors, 1, now);
+                if (accepted != 0)
+                {
+                    _datagramNumber++;
+                    PopDatagram();
+                }
+                else if (written == LibNgtcp2.ErrorInvalidArgument || written == LibNgtcp2.ErrorInvalidState)
+                {
+                    PopDatagram(); // longer than the peer takes, or it takes none
+                    Interlocked.Increment(ref _datagramsDropped);
+                    continue;
+                }
+            }
+            else
+            {
+                int count = 0;
+                uint flags = 0;
+                if (_schedule.Count > 0)
+                {
+                    stream = _schedule.Next;
+                    count = stream.GetNext(vectors, VectorsMax, out streamBytes, out isFinal);
+                    if (streamBytes == 0 && !isFinal)
+                    {
+                        _schedule.Remove(stream);
+                        continue;
+                    }
+
+                    if (streamBytes > 0 && LibNgtcp2.ngtcp2_conn_get_max_data_left(_connection) == 0)
+                    {
+                        stream = null; // the connection's window is full: only what is not stream data
+                        count = 0;
+                    }
+                    else
+                    {
+                        flags = (isFinal ? LibNgtcp2.WriteStreamFin : 0) | (_schedule.Count > 1 ? LibNgtcp2.WriteStreamMore : 0);
+                    }
+                }
+
+                written = LibNgtcp2.ngtcp2_conn_writev_stream_versioned(_connection, path, LibNgtcp2.PacketInfoVersion, &info, into, LibNgtcp2.UdpPayloadBytesMax,
+                    &taken, flags, stream?.Id ?? -1, vectors, (nuint)count, now);
+                if (stream is not null && taken >= 0)
+                {
+                    stream.Sent(taken, isFinal && taken == streamBytes);
+                    if (taken == streamBytes && (isFinal || !stream.HasMoreToSend))
+                    {
+                        _schedule.Remove(stream);
+                    }
+                    else
+                    {
+                        _schedule.Rotate();
+                    }
+                }
+            }
+
+            if (written < 0)
+            {
+                switch (written)
+                {
+                    case LibNgtcp2.ErrorWriteMore:
+                        continue;
+                    case LibNgtcp2.ErrorStreamDataBlocked when stream is not null:
+                        _schedule.Remove(stream);
+                        stream.IsBlocked = true;
+                        continue;
+                    case LibNgtcp2.ErrorStreamShutWrite or LibNgtcp2.ErrorStreamNotFound when stream is not null:
+                        _schedule.Remove(stream);
+                        continue;
+                    default:
+                        failure = (int)written;
+                        break;
+                }
+
+                break;
+            }
+
+            if (written == 0)
+            {
+                break;
+            }
+
+            // Packets of one size to one place go out in one call.
+            EcnCodepoint ecn = (EcnCodepoint)info.Ecn;
+            if (used > 0 && (written > segment || ecn != batchEcn || !_loop.PathRemote->Equals(batchRemote) || !_loop.PathLocal->Equals(batchLocal)))
+            {
+                Send(batchPort, buffer, used, segment, in batchRemote, in batchLocal, batchEcn);
+                if (batchPort.IsBlocked)
+                {
+                    // This packet waits behind them; as lost as any other when it cannot.
+                    _sendFailures++;
+                    used = 0;
+                    break;
+                }
+
+                Buffer.MemoryCopy(buffer + used, buffer, QuicEventLoop.SendBufferBytes, written); // SAFETY: both inside the buffer
+                used = 0;
+            }
+
+            if (used == 0)
+            {
+                segment = (int)written;
+                batchEcn = ecn;
+                batchRemote = *_loop.PathRemote;
+                batchLocal = *_loop.PathLocal;
+                batchPort = PortOf(in batchLocal);
+            }
+
+            used += (int)written;
+            quantum -= written;
+            if (written < segment || used + LibNgtcp2.UdpPayloadBytesMax > QuicEventLoop.SendBufferBytes)
+            {
+                Send(batchPort, buffer, used, segment, in batchRemote, in batchLocal, batchEcn);
+                used = 0;
+                if (batchPort.IsBlocked)
+                {
+                    break;
+                }
+            }
+        }
+
+        if (used > 0)
+        {
+            Send(batchPort, buffer, used, segment, in batchRemote, in batchLocal, batchEcn);
+        }
+
+        if (failure != 0)
+        {
+            Fail(failure);
+            return;
+        }
+
+        LibNgtcp2.ngtcp2_conn_update_pkt_tx_time(_connection, now);
+        UpdateDatagramMax();
+        if (batchPort.IsBlocked)
+        {
+            _loop.WaitWritable(batchPort, this);
+        }
+        else if (quantum <= 0)
+        {
+            _loop.Touch(this); // the others have their turn first
+        }
+
+        _loop.SetTimer(this, LibNgtcp2.ngtcp2_conn_get_expiry(_connection));
+    }
+
+    // The next datagram, which stays ours until a packet has it.
+    private bool TryPeekDatagram(Ngtcp2Vector* vector)
+    {
+        while (true)
+        {
+            if (_datagramHeld is null)
+            {
+                lock (_lock)
+                {
+                    if (!_datagramsOut.TryDequeue(out nint pointer))
+                    {
+                        return false;
+                    }
+
+                    _datagramHeld = (NativeBlock*)pointer;
+                }
+            }
+
+            if (_datagramHeld->End <= _datagramBytesMax)
+            {
+                vector->Data = NativeBlock.Data(_datagramHeld);
+                vector->Bytes = (nuint)_datagramHeld->End;
+                return true;
+            }
+
+            PopDatagram(); // the path takes less than it did
+            Interlocked.Increment(ref _datagramsDropped);
+        }
+    }
+
+    private void PopDatagram()
+    {
+        if (_datagramHeld is not null)
+        {
+            Blocks.Return(_datagramHeld);
+            _datagramHeld = null;
+        }
+    }
+
+    private QuicPort PortOf(in SocketAddressBytes local)
+    {
+        if (_ports.Count > 1)
+        {
+            foreach (QuicPort port in _ports)
+            {
+                if (port.Local.Equals(local))
+                {
+                    return port;
+                }
+            }
+        }
+
+        return _port;
+    }
+
+    private void Send(QuicPort port, byte* data, int bytes, int segmentBytes, in SocketAddressBytes remote, in SocketAddressBytes local, EcnCodepoint ecn)
+    {
+        _packetsSent += (bytes + segmentBytes - 1) / segmentBytes;
+        _bytesSent += bytes;
+        _sendFailures += port.Send(data, bytes, segmentBytes, in remote, in local, ecn);
+    }
+
+    // --- What waits ---
+
+    private void QueueCompletion()
+    {
+        if (!_isCompletionQueued)
+        {
+            _isCompletionQueued = true;
+            _loop.QueueCompletion(this);
+        }
+    }
+
+    /// <summary>Ends waits that can end. Outside callbacks: whoever waited may go on in here.</summary>
+    internal void Complete()
+    {
+        _isCompletionQueued = false;
+        if (_server is not null && !_isDelivered && _native is not null && (!_isInHandshake || _streams.Count > 0))
+        {
+            _isDelivered = true;
+            _server.Deliver(this);
+        }
+
+        QuicStream? accepted = null;
+        int bytes = 0;
+        bool endsAccept;
+        bool endsReceive;
+        QuicCloseReason? reason;
+        CancellationTokenRegistration acceptCancel = default;
+        CancellationTokenRegistration receiveCancel = default;
+        lock (_lock)
+        {
+            reason = _reason;
+            endsAccept = _isAccepting && (_toAccept.TryDequeue(out accepted) || reason is not null);
+            if (endsAccept)
+            {
+                _isAccepting = false;
+                (acceptCancel, _acceptCancel) = (_acceptCancel, default);
+            }
+
+            bool hasDatagram = _isReceiving && TryReceive(_receiveInto.Span, out bytes);
+            endsReceive = _isReceiving && (hasDatagram || reason is not null);
+            if (endsReceive)
+            {
+                _isReceiving = false;
+                _receiveInto = default;
+                (receiveCancel, _receiveCancel) = (_receiveCancel, default);
+                bytes = hasDatagram ? bytes : -1;
+            }
+        }
+
+        if (endsAccept)
+        {
+            acceptCancel.Unregister();
+            if (accepted is not null)
+            {
+                _accepting!.SetResult(accepted);
+            }
+            else
+            {
+                _accepting!.SetException(new QuicClosedException(reason!));
+            }
+        }
+
+        if (endsReceive)
+        {
+            receiveCancel.Unregister();
+            if (bytes >= 0)
+            {
+                _receiving!.SetResult(bytes);
+            }
+            else
+            {
+                _receiving!.SetException(new QuicClosedException(reason!));
+            }
+        }
+    }
+
+    private void UpdateStreamLimits()
+    {
+        lock (_lock)
+        {
+            _bidiLimit = _bidiNative + (long)LibNgtcp2.ngtcp2_conn_get_streams_bidi_left(_connection);
+            _uniLimit = _uniNative + (long)LibNgtcp2.ngtcp2_conn_get_streams_uni_left(_connection);
+            int waits = _openWaits.Count;
+            for (int i = 0; i < waits; i++)
+            {
+                OpenRequest request = _openWaits.Dequeue();
+                if (request.Task.IsCompleted)
+                {
+                    continue;
+                }
+
+                if (request.IsBidirectional ? _bidiOpened >= _bidiLimit : _uniOpened >= _uniLimit)
+                {
+                    _openWaits.Enqueue(request);
+                    continue;
+                }
+
+                request.TrySetResult(MakeLocal(request.IsBidirectional, request.Priority));
+                if (MarkChanged())
+                {
+                    _loop.Enqueue(this);
+                }
+            }
+        }
+    }
+
+    private void UpdateDatagramMax()
+    {
+        Ngtcp2TransportParameters* remote = LibNgtcp2.ngtcp2_conn_get_remote_transport_params(_connection);
+        if (remote is null || remote->MaxDatagramFrameSize == 0 || Options.DatagramQueueMax == 0)
+        {
+            Volatile.Write(ref _datagramBytesMax, 0);
+            return;
+        }
+
+        long packet = (long)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection);
+        Volatile.Write(ref _datagramBytesMax, (int)Math.Clamp(packet - DatagramOverheadBytes, 0, (long)Math.Min(remote->MaxDatagramFrameSize, 65535) - 3));
+    }
+
+    private void SendAgain()
+    {
+        _bidiNative = _uniNative = 0;
+        _schedule.Clear();
+        _reopen.Clear();
+        foreach (QuicStream stream in _streams.Values.Where(stream => stream.IsLocal && !stream.IsNativeClosed).OrderBy(stream => stream.Id))
+        {
+            stream.Rewind();
+            stream.IsOpened = stream.IsBlocked = false;
+            _reopen.Enqueue(stream);
+        }
+
+        UpdateStreamLimits();
+        OpenNative();
+    }
+
+    private void FollowPath()
+    {
+        // SAFETY: the connection owns the path, and the addresses are as long as they say.
+        Ngtcp2Path* path = LibNgtcp2.ngtcp2_conn_get_path(_connection);
+        SocketAddressBytes remote = default;
+        SocketAddressBytes local = default;
+        Unsafe.CopyBlock(&remote, path->Remote.Address, Math.Min(path->Remote.Bytes, SocketAddressBytes.BytesMax));
+        Unsafe.CopyBlock(&local, path->Local.Address, Math.Min(path->Local.Bytes, SocketAddressBytes.BytesMax));
+        (_remote, _local) = (remote, local);
+        Volatile.Write(ref _remoteEndPoint, remote.ToEndPoint());
+        Volatile.Write(ref _localEndPoint, local.ToEndPoint());
+        _port = PortOf(in local);
+        _migration?.TrySetResult(_pathResult);
+        _migration = null;
+    }
+
+    private void Migrate(IPEndPoint local, TaskCompletionSource<bool> result)
+    {
+        if (_native is null || _migration is not null)
+        {
+            result.TrySetException(_native is null ? new QuicClosedException(_reason!) : new QuicException("Another migration runs."));
+            return;
+        }
+
+        QuicPort port;
+        try
+        {
+            IPEndPoint remote = _remote.ToEndPoint();
+            port = OpenPort(local, remote);
+        }
+        catch (Exception exception) when (exception is System.Net.Sockets.SocketException or ArgumentException)
+        {
+            result.TrySetException(new QuicException($"{local} cannot be used: {exception.Message}", exception));
+            return;
+        }
+
+        // The port before the last one has had its time.
+        while (_ports.Count > 1)
+        {
+            QuicPort old = _ports.First(candidate => candidate != _port);
+            _ports.Remove(old);
+            _loop.RemovePort(old);
+        }
+
+        port.Owner = this;
+        _loop.AddPort(port);
+        SocketAddressBytes localBytes = port.Local;
+        SocketAddressBytes remoteBytes = _remote;
+        Ngtcp2Path path = MakePath(&localBytes, &remoteBytes);
+        int code = LibNgtcp2.ngtcp2_conn_initiate_immediate_migration(_connection, &path, QuicEventLoop.Now);
+        if (code != 0)
+        {
+            _loop.RemovePort(port);
+            result.TrySetException(new QuicException($"The connection cannot migrate now: {LibNgtcp2.Describe(code)}."));
+            return;
+        }
+
+        _ports.Add(port);
+        _port = port;
+        _local = port.Local;
+        _migration = result;
+        _loop.Touch(this);
+    }
+
+    private void UpdateKeys(TaskCompletionSource<bool> result)
+    {
+        int code = _native is null ? LibNgtcp2.ErrorClosing : LibNgtcp2.ngtcp2_conn_initiate_key_update(_connection, QuicEventLoop.Now);
+        if (code != 0)
+        {
+            result.TrySetException(new QuicException($"The keys cannot be changed now: {LibNgtcp2.Describe(code)}."));
+            return;
+        }
+
+        result.TrySetResult(true);
+        _loop.Touch(this);
+    }
+
+    private void GetStatistics(TaskCompletionSource<QuicConnectionStatistics> result)
+    {
+        if (_native is null)
+        {
+            result.TrySetException(new QuicClosedException(_reason!));
+            return;
+        }
+
+        Ngtcp2ConnectionInfo info;
+        LibNgtcp2.ngtcp2_conn_get_conn_info_versioned(_connection, LibNgtcp2.ConnectionInfoVersion, &info);
+        long losses = _streamLosses;
+        foreach (QuicStream stream in _streams.Values)
+        {
+            if (stream.IsOpened && !stream.IsNativeClosed)
+            {
+                losses += (long)LibNgtcp2.ngtcp2_conn_get_stream_loss_count(_connection, stream.Id);
+            }
+        }
+
+        result.TrySetResult(new QuicConnectionStatistics
+        {
+            LatestRtt = Time(info.LatestRtt),
+            MinRtt = Time(info.MinRtt),
+            SmoothedRtt = Time(info.SmoothedRtt),
+            RttVariation = Time(info.RttVariation),
+            ProbeTimeout = Time(LibNgtcp2.ngtcp2_conn_get_pto(_connection)),
+            CongestionWindowBytes = (long)info.CongestionWindow,
+            BytesInFlight = (long)info.BytesInFlight,
+            PacketBytesMax = (int)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection),
+            PacketsSent = _packetsSent,
+            PacketsReceived = _packetsReceived,
+            BytesSent = _bytesSent,
+            BytesReceived = _bytesReceived,
+            StreamLosses = losses,
+            DatagramsLost = _datagramsLost,
+            DatagramsDropped = Interlocked.Read(ref _datagramsDropped),
+            SendFailures = _sendFailures,
+            SendBytesHeld = Interlocked.Read(ref _sendBytes),
+            PathsValidated = _pathsValidated,
+            PathsRefused = _pathsRefused,
+        });
+    }
+}
