@@ -35,13 +35,25 @@ public interface ILaboratory
 }
 
 /// <summary>Something that a lab cannot do without is missing on this machine.</summary>
-/// <param name="what">What is missing.</param>
-/// <param name="package">The Debian package that has it.</param>
-public sealed class MissingRequirementException(string what, string package)
-    : Exception($"{what} is missing. Install it: apt-get install {package}")
+public sealed class MissingRequirementException : Exception
 {
-    /// <summary>The Debian package that has it.</summary>
-    public string Package { get; } = package;
+    /// <summary>A package is missing.</summary>
+    /// <param name="what">What is missing.</param>
+    /// <param name="package">The Debian package that has it.</param>
+    public MissingRequirementException(string what, string package)
+        : base($"{what} is missing. Install it: apt-get install {package}")
+    {
+    }
+
+    private MissingRequirementException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>A right or a setting is missing.</summary>
+    /// <param name="what">What; a sentence without a full stop.</param>
+    /// <param name="command">The command that mends it.</param>
+    public static MissingRequirementException WithCommand(string what, string command) => new($"{what}. To mend it: {command}");
 }
 
 /// <summary>What a lab measures, or a peer, does not work here.</summary>

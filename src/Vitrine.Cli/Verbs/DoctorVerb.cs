@@ -9,6 +9,7 @@ using Vitrine.Cli.Sharing;
 using Vitrine.Codecs.H264;
 using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
+using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
 
 namespace Vitrine.Cli.Verbs;
@@ -100,6 +101,11 @@ internal sealed partial class DoctorVerb : Verb
         {
             yield return check;
         }
+
+        NetworkRight network = NetworkRight.Examine();
+        yield return new(
+            "weak networks", network.State == NetworkRightState.Missing ? CheckState.Lesser : CheckState.Works,
+            $"emulated by the laboratory: {network.Detail}", network.Mend);
 
         yield return new("macOS, Windows", CheckState.Lesser, "not run here", "");
     }
