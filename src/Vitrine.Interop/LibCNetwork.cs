@@ -69,15 +69,7 @@ internal static partial class LibCNetwork
 
     /// <summary>As <see cref="LibC.poll"/>, with nanoseconds; <paramref name="timeout"/> null waits for ever.</summary>
     [LibraryImport(Library)]
-    internal static unsafe partial int ppoll(PollDescriptor* descriptors, nuint count, TimeSpec* timeout, void* signalMask);
-}
-
-/// <summary><c>struct timespec</c>.</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct TimeSpec
-{
-    public long Seconds;
-    public long Nanoseconds;
+    internal static unsafe partial int ppoll(PollDescriptor* descriptors, nuint count, Timespec* timeout, void* signalMask);
 }
 
 /// <summary><c>struct sockaddr_in</c>; the address in network order.</summary>

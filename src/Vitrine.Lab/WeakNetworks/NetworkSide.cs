@@ -103,12 +103,14 @@ internal sealed class NetworkSide : IDisposable
     });
 
     /// <summary>Starts a program in the namespace. The caller ends it.</summary>
+    /// <exception cref="MissingRequirementException">There is no <c>nsenter</c>.</exception>
     /// <remarks>By <c>nsenter</c>, which becomes the program: the thread of this side must not start the threads that read its output.</remarks>
     public ChildProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
         ObjectDisposedException.ThrowIf(_namespace.IsClosed, this);
+        string enter = ChildProcess.Find("nsenter") ?? throw new MissingRequirementException("The program nsenter", "util-linux");
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{_namespace.DangerousGetHandle()}");
-        return ChildProcess.Start("nsenter", [$"--net={path}", "--", program, .. arguments], environment);
+        return ChildProcess.Start(enter, [$"--net={path}", "--", program, .. arguments], environment);
     }
 
     /// <summary>Ends the thread.</summary>
