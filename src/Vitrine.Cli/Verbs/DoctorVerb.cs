@@ -251,6 +251,9 @@ internal sealed partial class DoctorVerb : Verb
         ("ffmpeg", ["ffmpeg"], "ffmpeg", "what vitrine lab capture compares with"),
         ("C compiler", ["gcc", "cc", "clang"], "gcc libc6-dev libx11-dev libxext-dev", "what vitrine lab capture compares with"),
         ("x0vncserver", ["x0vncserver", "x0tigervncserver"], "tigervnc-scraping-server", "what vitrine lab latency compares with"),
+        (
+            "Go", ["go"], "golang-go golang-github-lucas-clemente-quic-go-dev golang-google-grpc-dev golang-goprotobuf-dev golang-golang-x-net-dev protobuf-compiler",
+            "builds quic-go, grpc-go and net/http for vitrine test and vitrine lab"),
     ];
 
     private static string? FindProgram(string name) =>

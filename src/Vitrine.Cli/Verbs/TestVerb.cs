@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Xml;
 using System.Xml.Linq;
+using Vitrine.Lab;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -44,7 +45,7 @@ internal sealed class TestVerb : Verb
 
     private async Task<int> RunAsync(string? filter, string? only)
     {
-        string? root = FindRoot();
+        string? root = SourceFolder.Find();
         if (root is null)
         {
             return _terminal.Fail(ExitCode.Missing, "There are no tests here.", "The program does not run from its source folder.", "Run ./vitrine test in a clone of the repository.");
@@ -274,19 +275,6 @@ internal sealed class TestVerb : Verb
 
     private static string DateTimeStamp() =>
         $"{TimeProvider.System.GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{Environment.ProcessId}";
-
-    private static string? FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Vitrine.slnx")))
-            {
-                return folder.FullName;
-            }
-        }
-
-        return null;
-    }
 
     private enum SuiteKind
     {
