@@ -159,7 +159,7 @@ func check(o *peer.Options, path string) {
 	http2 := client(o)
 	random := rand.New(rand.NewSource(5))
 	sizes := map[string]int{"request": 1024, "empty": 0, "megabytes": 2 << 20}
-	peer.RunChecks(name, peer.Names("request", "empty", "megabytes", "not-found"), func(name string) error {
+	peer.RunChecks([]string{"request", "empty", "megabytes", "not-found"}, func(name string) error {
 		var answer bytes.Buffer
 		if name == "not-found" {
 			response, err := http2.Get("https://" + o.Address + "/no-such-path")

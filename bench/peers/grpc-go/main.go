@@ -42,7 +42,9 @@ const (
 
 func main() {
 	var token string
+	var isPlain bool
 	o := peer.Parse("unary (a call a request) or stream (one duplex call)", func(flags *flag.FlagSet) {
+		flags.BoolVar(&isPlain, "plain", false, "without TLS")
 		flags.StringVar(&token, "token", "", "load, check: sent as «authorization: Bearer TOKEN»")
 	})
 	if o.Mode == "" {
@@ -50,11 +52,11 @@ func main() {
 	}
 	switch o.Verb {
 	case "serve":
-		serve(o)
+		serve(o, isPlain)
 	case "load":
-		o.Load(name, func() ([]func() error, error) { return connect(o, token) })
+		o.Load(name, func() ([]func() error, error) { return connect(o, isPlain, token) })
 	case "check":
-		check(o, token)
+		check(o, isPlain, token)
 	default:
 		peer.Fail(errors.New("serve, load or check"))
 	}
@@ -62,12 +64,16 @@ func main() {
 
 // --- Server ---
 
-func serve(o *peer.Options) {
+func serve(o *peer.Options, isPlain bool) {
 	listener, err := (&net.ListenConfig{Control: o.Control}).Listen(context.Background(), "tcp", o.Address)
 	if err != nil {
 		peer.Fail(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(o.ServerTLS("h2"))), grpc.MaxRecvMsgSize(messageBytesMax))
+	settings := []grpc.ServerOption{grpc.MaxRecvMsgSize(messageBytesMax)}
+	if !isPlain {
+		settings = append(settings, grpc.Creds(credentials.NewTLS(o.ServerTLS("h2"))))
+	}
+	server := grpc.NewServer(settings...)
 	echo.RegisterEchoServer(server, echoServer{})
 	states := health.NewServer()
 	states.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
@@ -115,6 +121,7 @@ func answer(ctx context.Context, request *echo.EchoRequest, count, sequence, req
 			select {
 			case <-time.After(time.Duration(request.DelayMicros) * time.Microsecond):
 			case <-ctx.Done():
+				peer.Print(map[string]string{"call": "cancelled"})
 				return status.FromContextError(ctx.Err()).Err()
 			}
 		}
@@ -192,6 +199,9 @@ func (echoServer) Duplex(stream echo.Echo_DuplexServer) error {
 			return nil
 		}
 		if err != nil {
+			if status.Code(err) == codes.Canceled {
+				peer.Print(map[string]string{"call": "cancelled"})
+			}
 			return err
 		}
 		requests++
@@ -204,10 +214,14 @@ func (echoServer) Duplex(stream echo.Echo_DuplexServer) error {
 
 // --- Client ---
 
-func dial(o *peer.Options) (*grpc.ClientConn, error) {
+func dial(o *peer.Options, isPlain bool) (*grpc.ClientConn, error) {
+	security := grpc.WithInsecure()
+	if !isPlain {
+		security = grpc.WithTransportCredentials(credentials.NewTLS(o.ClientTLS("h2")))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return grpc.DialContext(ctx, o.Address, grpc.WithBlock(), grpc.FailOnNonTempDialError(true), grpc.WithTransportCredentials(credentials.NewTLS(o.ClientTLS("h2"))),
+	return grpc.DialContext(ctx, o.Address, grpc.WithBlock(), grpc.FailOnNonTempDialError(true), security,
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return o.Dialer().DialContext(ctx, "tcp", address)
 		}),
@@ -221,8 +235,8 @@ func authorized(token string) context.Context {
 	return metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+token)
 }
 
-func connect(o *peer.Options, token string) ([]func() error, error) {
-	connection, err := dial(o)
+func connect(o *peer.Options, isPlain bool, token string) ([]func() error, error) {
+	connection, err := dial(o, isPlain)
 	if err != nil {
 		return nil, err
 	}
@@ -256,8 +270,8 @@ func connect(o *peer.Options, token string) ([]func() error, error) {
 	return requests, nil
 }
 
-func check(o *peer.Options, token string) {
-	connection, err := dial(o)
+func check(o *peer.Options, isPlain bool, token string) {
+	connection, err := dial(o, isPlain)
 	if err != nil {
 		peer.Fail(err)
 	}
@@ -277,10 +291,10 @@ func check(o *peer.Options, token string) {
 		}
 		return nil
 	}
-	checks := peer.Names("unary", "empty", "megabyte", "server-stream", "client-stream", "duplex", "deadline", "deadline-stream", "cancel",
+	checks := []string{"unary", "empty", "megabyte", "server-stream", "client-stream", "duplex", "deadline", "deadline-stream", "cancel",
 		"error", "error-details", "error-text", "error-after-answers", "metadata", "gzip", "unknown-method", "too-large", "many", "health", "health-unknown", "health-watch",
-		"reflection")
-	peer.RunChecks(name, checks, func(name string) error {
+		"reflection"}
+	peer.RunChecks(checks, func(name string) error {
 		ctx, cancel := context.WithTimeout(base, patience)
 		defer cancel()
 		switch name {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"sort"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -136,38 +137,21 @@ func UntilStopped() {
 	<-stop
 }
 
-// Check is one question and its answer.
-type Check struct {
-	Name   string `json:"name"`
-	Ok     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty"`
-}
-
-// RunChecks asks them in order, prints one line, and ends the program: 0 when all is well.
-func RunChecks(name string, checks []Check, run func(name string) error) {
+// RunChecks asks in order, prints «ok NAME» or «failed NAME: why» for each, and ends the program: 0 when all is well.
+func RunChecks(names []string, run func(name string) error) {
 	failed := 0
-	for i := range checks {
-		err := run(checks[i].Name)
-		checks[i].Ok = err == nil
-		if err != nil {
-			checks[i].Detail = err.Error()
+	for _, name := range names {
+		if err := run(name); err != nil {
 			failed++
+			fmt.Printf("failed %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
+		} else {
+			fmt.Println("ok", name)
 		}
 	}
-	Print(map[string]interface{}{"peer": name, "checks": checks, "failed": failed})
 	if failed > 0 {
 		os.Exit(1)
 	}
 	os.Exit(0)
-}
-
-// Names makes a list of checks.
-func Names(names ...string) []Check {
-	checks := make([]Check, len(names))
-	for i, name := range names {
-		checks[i].Name = name
-	}
-	return checks
 }
 
 // Load runs a closed loop: connect is called once a connection and gives one function for each of its streams, which makes one

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -52,7 +53,7 @@ func config() *quic.Config {
 func serve(o *peer.Options, alpn string) {
 	settings := config()
 	settings.RequireAddressValidation = func(net.Addr) bool { return false } // no Retry: one round trip, as its default
-	listener, err := quic.ListenAddr(o.Address, o.ServerTLS(alpn), settings)
+	listener, err := quic.ListenAddrEarly(o.Address, o.ServerTLS(alpn), settings)
 	if err != nil {
 		peer.Fail(err)
 	}
@@ -159,10 +160,38 @@ func connect(o *peer.Options, alpn string) ([]func() error, error) {
 	return requests, nil
 }
 
+// tickets keeps the last session, and tells when it has come.
+type tickets struct {
+	tls.ClientSessionCache
+	arrived chan bool
+}
+
+func (t *tickets) Put(key string, session *tls.ClientSessionState) {
+	t.ClientSessionCache.Put(key, session)
+	if session != nil {
+		select {
+		case t.arrived <- true:
+		default:
+		}
+	}
+}
+
+func (t *tickets) wait() error {
+	select {
+	case <-t.arrived:
+		return nil
+	case <-time.After(patience):
+		return errors.New("no session ticket came")
+	}
+}
+
 func check(o *peer.Options, alpn string) {
 	var connection quic.Connection
 	random := rand.New(rand.NewSource(5))
-	echo := func(size int) error {
+	settings := o.ClientTLS(alpn)
+	tickets := &tickets{ClientSessionCache: tls.NewLRUClientSessionCache(1), arrived: make(chan bool, 16)}
+	settings.ClientSessionCache = tickets
+	echoOn := func(connection quic.Connection, size int) error {
 		request := make([]byte, size)
 		random.Read(request)
 		stream, err := connection.OpenStreamSync(context.Background())
@@ -190,14 +219,16 @@ func check(o *peer.Options, alpn string) {
 		}
 		return nil
 	}
-	peer.RunChecks(name, peer.Names("handshake", "request", "empty", "megabytes", "many", "datagram", "refused-protocol", "untrusted", "close"), func(name string) error {
+	echo := func(size int) error { return echoOn(connection, size) }
+	peer.RunChecks([]string{"handshake", "request", "empty", "megabytes", "many", "datagram", "reset", "resumption", "early", "refused-protocol", "untrusted",
+		"close"}, func(name string) error {
 		if connection == nil && name != "handshake" {
 			return errors.New("no connection")
 		}
 		switch name {
 		case "handshake":
 			var err error
-			connection, err = dial(o, alpn)
+			connection, err = quic.DialAddr(o.Address, settings, config())
 			if err != nil {
 				return err
 			}
@@ -265,6 +296,57 @@ func check(o *peer.Options, alpn string) {
 				}
 			}
 			return errors.New("none came back")
+		case "reset":
+			// A stream given up half way costs nobody else anything.
+			stream, err := connection.OpenStreamSync(context.Background())
+			if err != nil {
+				return err
+			}
+			if _, err = stream.Write([]byte("half a request")); err != nil {
+				return err
+			}
+			stream.CancelWrite(9)
+			stream.CancelRead(9)
+			return echo(1024)
+		case "resumption":
+			if err := tickets.wait(); err != nil {
+				return err
+			}
+			resumed, err := quic.DialAddr(o.Address, settings, config())
+			if err != nil {
+				return err
+			}
+			defer resumed.CloseWithError(0, "")
+			if !resumed.ConnectionState().TLS.DidResume {
+				return errors.New("the session was not resumed")
+			}
+			if err := echoOn(resumed, 1); err != nil {
+				return err
+			}
+			return tickets.wait() // for the next one
+		case "early":
+			early, err := quic.DialAddrEarly(o.Address, settings, config())
+			if err != nil {
+				return err
+			}
+			defer early.CloseWithError(0, "")
+			stream, err := early.OpenStream()
+			if err != nil {
+				return err
+			}
+			stream.SetDeadline(time.Now().Add(patience))
+			if _, err = stream.Write([]byte("early")); err != nil {
+				return err
+			}
+			stream.Close()
+			answer, err := io.ReadAll(stream)
+			if err != nil {
+				return err
+			}
+			if string(answer) != "early" || !early.ConnectionState().TLS.Used0RTT {
+				return fmt.Errorf("%q, early data used: %v", answer, early.ConnectionState().TLS.Used0RTT)
+			}
+			return nil
 		case "refused-protocol":
 			other, err := dial(o, "no-such-protocol")
 			if err == nil {
@@ -278,9 +360,9 @@ func check(o *peer.Options, alpn string) {
 			return nil
 		case "untrusted":
 			// The other side learns why: bad_certificate or unknown_ca.
-			settings := o.ClientTLS(alpn)
-			settings.RootCAs = nil
-			other, err := quic.DialAddr(o.Address, settings, config())
+			trusting := o.ClientTLS(alpn)
+			trusting.RootCAs = nil
+			other, err := quic.DialAddr(o.Address, trusting, config())
 			if err == nil {
 				other.CloseWithError(0, "")
 				return errors.New("an unknown certificate was accepted")

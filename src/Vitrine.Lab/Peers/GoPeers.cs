@@ -129,11 +129,10 @@ internal sealed class GoPeers
     public async Task<IReadOnlyList<GoPeerCheck>> CheckAsync(
         string name, string mode, IPEndPoint server, X509Certificate2 authority, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        using JsonDocument answer = await RunClientAsync("check", name, mode, server, authority, arguments, cancellationToken);
-        return [.. answer.RootElement.GetProperty("checks").EnumerateArray().Select(check => new GoPeerCheck(
-            check.GetProperty("name").GetString()!,
-            check.GetProperty("ok").GetBoolean(),
-            check.TryGetProperty("detail", out JsonElement detail) ? detail.GetString()! : string.Empty))];
+        string output = await RunClientAsync("check", name, mode, server, authority, arguments, cancellationToken);
+        return [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 2)).Select(line => line[0] == "ok"
+            ? new GoPeerCheck(line[1], true, string.Empty)
+            : new GoPeerCheck(line[1].Split(": ")[0], false, line[1]))];
     }
 
     /// <summary>Has the peer's client run a closed loop.</summary>
@@ -154,7 +153,7 @@ internal sealed class GoPeers
             "--connections", Text(options.Connections), "--streams", Text(options.Streams), "--bytes", Text(options.MessageBytes),
             "--warmup", Text(options.Warmup.TotalSeconds), "--seconds", Text(options.Duration.TotalSeconds),
         ];
-        using JsonDocument answer = await RunClientAsync("load", name, mode, server, authority, [.. loop, .. arguments], cancellationToken);
+        using JsonDocument answer = JsonDocument.Parse(await RunClientAsync("load", name, mode, server, authority, [.. loop, .. arguments], cancellationToken));
         JsonElement report = answer.RootElement;
         return new GoPeerLoad(
             report.GetProperty("requests").GetInt64(),
@@ -168,7 +167,7 @@ internal sealed class GoPeers
         static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
 
-    private async Task<JsonDocument> RunClientAsync(
+    private async Task<string> RunClientAsync(
         string verb, string name, string mode, IPEndPoint server, X509Certificate2 authority, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         string file = Path.GetTempFileName();
@@ -177,7 +176,7 @@ internal sealed class GoPeers
             await File.WriteAllTextAsync(file, authority.ExportCertificatePem(), cancellationToken);
             (int exitCode, string output, string errors) = await ChildProcess.RunAsync(
                 Path.Combine(_folder, name), [verb, "--mode", mode, "--address", server.ToString(), "--authority", file, .. arguments], null, cancellationToken);
-            return output.Length > 0 ? JsonDocument.Parse(output) : throw new LaboratoryException($"{name} {verb} ended with {exitCode}: {errors}");
+            return output.Length > 0 ? output : throw new LaboratoryException($"{name} {verb} ended with {exitCode}: {errors}");
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using Vitrine.Transports.Tests.Quic;
 using Xunit.Abstractions;
 
 namespace Vitrine.Transports.Tests.Grpc.Stock;
@@ -38,6 +39,21 @@ public sealed class StockClientTests(ITestOutputHelper output)
         await using GrpcHost host = await GrpcHost.StartAsync(certificate: certificate);
         string path = Write(certificate, "python");
         await AssertAsync(StockProgram.StartPython("client", host.Address.Authority, StockProgram.Descriptors, path));
+    }
+
+    [Fact]
+    public async Task GrpcGo_EveryCheckHolds()
+    {
+        await using GrpcHost host = await GrpcHost.StartAsync();
+        await AssertAsync(await StockProgram.StartGoAsync("grpc-go", "check", "--plain", "--address", host.Address.Authority));
+    }
+
+    [Fact]
+    public async Task GrpcGoOverTls_EveryCheckHolds()
+    {
+        using X509Certificate2 certificate = QuicPair.MakeCertificate(DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await using GrpcHost host = await GrpcHost.StartAsync(certificate: certificate);
+        await AssertAsync(await StockProgram.StartGoAsync("grpc-go", "check", "--address", host.Address.Authority, "--authority", Write(certificate, "go")));
     }
 
     private static string Write(X509Certificate2 certificate, string name)

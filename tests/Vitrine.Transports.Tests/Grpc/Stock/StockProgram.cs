@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text;
+using System.Text.Json;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Vitrine.Wire.Health.V1;
@@ -41,18 +43,42 @@ internal sealed class StockProgram : IAsyncDisposable
     /// <summary>Starts grpcio. Needs Debian's python3-grpcio and python3-protobuf.</summary>
     public static StockProgram StartPython(params string[] arguments) => Start("/usr/bin/python3", "grpc_python.py", arguments);
 
+    /// <summary>Starts one of <c>bench/peers</c>, built when it is not. Needs Debian's Go packages.</summary>
+    public static async Task<StockProgram> StartGoAsync(string name, params string[] arguments)
+    {
+        string folder = Path.Combine(Root, ".vitrine", "peers");
+        await using (StockProgram build = Start(Path.Combine(Root, "bench", "peers", "build"), [folder]))
+        {
+            (string said, int exitCode) = await build.ReadToEndAsync(TimeSpan.FromMinutes(10));
+            Assert.True(exitCode == 0, said);
+        }
+
+        return Start(Path.Combine(folder, name), arguments);
+    }
+
+    /// <summary>The same as a server on a free port: the line it prints first has its address.</summary>
+    public static async Task<(StockProgram Program, IPEndPoint EndPoint)> StartGoServerAsync(string name, params string[] arguments)
+    {
+        StockProgram program = await StartGoAsync(name, ["serve", .. arguments]);
+        using JsonDocument ready = JsonDocument.Parse(await program.ReadLineAsync());
+        return (program, IPEndPoint.Parse(ready.RootElement.GetProperty("address").GetString()!));
+    }
+
     /// <summary>The next line it prints.</summary>
     public async Task<string> ReadLineAsync() =>
         await _process.StandardOutput.ReadLineAsync().WaitAsync(GrpcHost.Patience) ?? throw new InvalidOperationException($"It ended: {Errors}");
 
     /// <summary>All it prints, and how it ended.</summary>
-    public async Task<(string Output, int ExitCode)> ReadToEndAsync()
+    public async Task<(string Output, int ExitCode)> ReadToEndAsync(TimeSpan? patienceMax = null)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromMinutes(2));
+        using CancellationTokenSource patience = new(patienceMax ?? TimeSpan.FromMinutes(2));
         string output = await _process.StandardOutput.ReadToEndAsync(patience.Token);
         await _process.WaitForExitAsync(patience.Token);
         return (output + Errors, _process.ExitCode);
     }
+
+    /// <summary>The end of its standard input: programs of bench/peers leave then.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
 
     public async ValueTask DisposeAsync()
     {
@@ -76,9 +102,12 @@ internal sealed class StockProgram : IAsyncDisposable
         }
     }
 
-    private static StockProgram Start(string program, string script, string[] arguments)
+    private static StockProgram Start(string program, string script, string[] arguments) =>
+        Start(program, [Path.Combine(Root, "tests", "Vitrine.Transports.Tests", "Grpc", "Stock", script), .. arguments]);
+
+    private static StockProgram Start(string program, string[] arguments)
     {
-        ProcessStartInfo start = new(program, [Path.Combine(Root, "tests", "Vitrine.Transports.Tests", "Grpc", "Stock", script), .. arguments])
+        ProcessStartInfo start = new(program, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
