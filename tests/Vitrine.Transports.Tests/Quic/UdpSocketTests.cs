@@ -147,6 +147,47 @@ public sealed class UdpSocketTests
         Assert.Equal(65_488, Assert.Single(ReceiveSome(sender, 1)).Payload.Length);
     }
 
+    [SilentLinkFact]
+    public void SegmentsLongerThanTheLink_TooLargeAndOffloadKept()
+    {
+        using SilentLink link = new(WithOffload);
+        SocketAddressBytes remote = link.Socket.ToAddress(SilentLink.Neighbour);
+        Assert.Equal(new UdpSendResult(UdpSendStatus.TooLarge, 0), link.Socket.Send(new byte[3200], 1600, remote, default, EcnCodepoint.NotCapable));
+        Assert.Equal(new UdpSendResult(UdpSendStatus.Sent, 2800), link.Socket.Send(new byte[2800], 1400, remote, default, EcnCodepoint.NotCapable));
+        Assert.True(link.Socket.HasSegmentationOffload);
+    }
+
+    [SilentLinkFact]
+    public void FullSendBuffer_SaysHowMuchWasTaken_ThenLostWithTheLink() => FullSendBuffer(WithOffload);
+
+    [SilentLinkFact]
+    public void FullSendBuffer_OneByOne_SaysHowMuchWasTaken_ThenLostWithTheLink() => FullSendBuffer(WithoutOffload);
+
+    private static void FullSendBuffer(UdpSocketOptions options)
+    {
+        using SilentLink link = new(options with { SendBufferBytes = 32 << 10 });
+        SocketAddressBytes remote = link.Socket.ToAddress(SilentLink.Neighbour);
+        byte[] segments = new byte[100 * SegmentBytes];
+        UdpSendResult result;
+        int sentBytes = 0;
+        do
+        {
+            result = link.Socket.Send(segments, SegmentBytes, remote, default, EcnCodepoint.NotCapable);
+            sentBytes += result.SentBytes;
+        }
+        while (result.Status == UdpSendStatus.Sent && sentBytes < 10_000_000);
+
+        Assert.Equal(UdpSendStatus.WouldBlock, result.Status);
+        Assert.InRange(result.SentBytes, 0, segments.Length - SegmentBytes);
+        Assert.Equal(0, result.SentBytes % SegmentBytes);
+        PollDescriptor[] writable = [new() { Descriptor = link.Socket.Descriptor, Events = 4 }]; // POLLOUT
+        Assert.Equal(0, LibC.poll(writable, 1, 0));
+
+        link.Remove();
+        Assert.Equal(1, LibC.poll(writable, 1, 10_000));
+        Assert.Equal(new UdpSendResult(UdpSendStatus.Unreachable, 0), link.Socket.Send(segments, SegmentBytes, remote, default, EcnCodepoint.NotCapable));
+    }
+
     [Fact]
     public void LongerThanASlot_DroppedAndCounted()
     {
