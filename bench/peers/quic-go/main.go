@@ -27,16 +27,17 @@ const (
 )
 
 func main() {
-	var alpn string
+	var alpn, resetKey string
 	o := peer.Parse("requests (a stream each) or stream (all on one)", func(flags *flag.FlagSet) {
 		flags.StringVar(&alpn, "alpn", "vitrine-echo", "application protocol")
+		flags.StringVar(&resetKey, "reset-key", "", "serve: what stateless resets are made of; a server with the same tells the clients of the one before")
 	})
 	if o.Mode == "" {
 		o.Mode = "requests"
 	}
 	switch o.Verb {
 	case "serve":
-		serve(o, alpn)
+		serve(o, alpn, resetKey)
 	case "load":
 		o.Load(name, func() ([]func() error, error) { return connect(o, alpn) })
 	case "check":
@@ -50,9 +51,10 @@ func config() *quic.Config {
 	return &quic.Config{Versions: []quic.VersionNumber{quic.Version1}, MaxIncomingStreams: 1 << 16, EnableDatagrams: true, HandshakeIdleTimeout: patience}
 }
 
-func serve(o *peer.Options, alpn string) {
+func serve(o *peer.Options, alpn, resetKey string) {
 	settings := config()
 	settings.RequireAddressValidation = func(net.Addr) bool { return false } // no Retry: one round trip, as its default
+	settings.StatelessResetKey = []byte(resetKey)
 	listener, err := quic.ListenAddrEarly(o.Address, o.ServerTLS(alpn), settings)
 	if err != nil {
 		peer.Fail(err)
@@ -220,8 +222,8 @@ func check(o *peer.Options, alpn string) {
 		return nil
 	}
 	echo := func(size int) error { return echoOn(connection, size) }
-	peer.RunChecks([]string{"handshake", "request", "empty", "megabytes", "many", "datagram", "reset", "resumption", "early", "refused-protocol", "untrusted",
-		"close"}, func(name string) error {
+	peer.RunChecks([]string{"handshake", "request", "empty", "megabytes", "many", "datagram", "reset", "resumption", "early", "version",
+		"refused-protocol", "untrusted", "close"}, func(name string) error {
 		if connection == nil && name != "handshake" {
 			return errors.New("no connection")
 		}
@@ -347,6 +349,16 @@ func check(o *peer.Options, alpn string) {
 				return fmt.Errorf("%q, early data used: %v", answer, early.ConnectionState().TLS.Used0RTT)
 			}
 			return nil
+		case "version":
+			// Offers a draft first: the server must name what it speaks.
+			older := config()
+			older.Versions = []quic.VersionNumber{quic.VersionDraft29, quic.Version1}
+			other, err := quic.DialAddr(o.Address, o.ClientTLS(alpn), older)
+			if err != nil {
+				return err
+			}
+			defer other.CloseWithError(0, "")
+			return echoOn(other, 1024)
 		case "refused-protocol":
 			other, err := dial(o, "no-such-protocol")
 			if err == nil {

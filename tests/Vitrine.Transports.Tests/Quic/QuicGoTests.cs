@@ -12,6 +12,7 @@ namespace Vitrine.Transports.Tests.Quic;
 public sealed class QuicGoTests(ITestOutputHelper output)
 {
     private const string Protocol = "vitrine-echo";
+    private const int Checks = 13;
 
     [QuicFact]
     public Task Client_EveryCheckHolds() => CheckOurServerAsync(options => options);
@@ -108,6 +109,26 @@ public sealed class QuicGoTests(ITestOutputHelper output)
         Assert.True(reason is QuicApplicationClose, reason.ToString());
     }
 
+    [QuicFact]
+    public async Task Server_KilledAndStartedAgain_ItsResetIsUnderstood()
+    {
+        const string key = "0123456789abcdef0123456789abcdef";
+        IPEndPoint place;
+        QuicConnection connection;
+        await using QuicClient client = new(new QuicClientOptions { Protocols = [Protocol] });
+        await using (GoServer first = await GoServer.StartAsync(Protocol, "--reset-key", key))
+        {
+            place = first.EndPoint;
+            connection = await client.ConnectAsync(first.To);
+            await EchoAsync(connection, 10);
+        } // killed: nobody says good-bye
+
+        Assert.False(connection.Closed.IsCompleted);
+        await using GoServer second = await GoServer.StartAsync(Protocol, "--reset-key", key, "--address", place.ToString());
+        await Assert.ThrowsAsync<QuicClosedException>(() => EchoAsync(connection, 1024));
+        Assert.IsType<QuicStatelessReset>(await connection.Closed);
+    }
+
     private static async Task EchoAsync(QuicConnection connection, int size)
     {
         byte[] request = QuicPair.RandomBytes(size, size);
@@ -149,7 +170,8 @@ public sealed class QuicGoTests(ITestOutputHelper output)
         }
 
         output.WriteLine(said);
-        Assert.True(exitCode == 0 && said.Split('\n').Count(line => line.StartsWith("ok ", StringComparison.Ordinal)) == 12, said);
+        Assert.True(exitCode == 0 && said.Split('\n').Count(line => line.StartsWith("ok ", StringComparison.Ordinal)) == Checks, said);
+        Assert.True(pair.Listener.GetStatistics().VersionNegotiationsSent > 0);
         await pair.Listener.DisposeAsync();
         await serving;
 
@@ -184,41 +206,45 @@ public sealed class QuicGoTests(ITestOutputHelper output)
     private sealed class GoServer : IAsyncDisposable
     {
         private readonly StockProgram _program;
-        private readonly IPEndPoint _endPoint;
         private readonly QuicClient _client;
 
-        private GoServer(StockProgram program, IPEndPoint endPoint, string protocol) =>
-            (_program, _endPoint, _client) = (program, endPoint, new QuicClient(new QuicClientOptions { Protocols = [protocol] }));
+        private GoServer(StockProgram program, IPEndPoint endPoint, string protocol)
+        {
+            _program = program;
+            _client = new QuicClient(new QuicClientOptions { Protocols = [protocol] });
+            EndPoint = endPoint;
+        }
 
-        public static async Task<GoServer> StartAsync(string protocol = Protocol)
+        public IPEndPoint EndPoint { get; }
+
+        public QuicConnectOptions To => new()
+        {
+            EndPoint = EndPoint,
+            Host = "localhost",
+            CertificateFingerprint = QuicPair.Fingerprint(QuicPair.Certificate),
+        };
+
+        public static async Task<GoServer> StartAsync(string protocol = Protocol, params string[] arguments)
         {
             X509Certificate2 certificate = QuicPair.Certificate;
             using TemporaryFile certificateFile = new(certificate.ExportCertificatePem());
             using ECDsa key = certificate.GetECDsaPrivateKey()!;
             using TemporaryFile keyFile = new(key.ExportPkcs8PrivateKeyPem());
             (StockProgram program, IPEndPoint endPoint) = await StockProgram.StartGoServerAsync(
-                "quic-go", "--alpn", Protocol, "--certificate", certificateFile.Path, "--key", keyFile.Path);
+                "quic-go", ["--alpn", Protocol, "--certificate", certificateFile.Path, "--key", keyFile.Path, .. arguments]);
             return new(program, endPoint, protocol);
         }
 
-        public Task<QuicConnection> ConnectAsync(Func<QuicConnectOptions, QuicConnectOptions>? configure = null)
-        {
-            QuicConnectOptions options = new()
-            {
-                EndPoint = _endPoint,
-                Host = "localhost",
-                CertificateFingerprint = QuicPair.Fingerprint(QuicPair.Certificate),
-            };
-            return _client.ConnectAsync(configure?.Invoke(options) ?? options);
-        }
+        public Task<QuicConnection> ConnectAsync(Func<QuicConnectOptions, QuicConnectOptions>? configure = null) =>
+            _client.ConnectAsync(configure?.Invoke(To) ?? To);
 
         /// <summary>Asks it to end.</summary>
         public void Stop() => _program.CloseInput();
 
         public async ValueTask DisposeAsync()
         {
-            await _client.DisposeAsync();
             await _program.DisposeAsync();
+            await _client.DisposeAsync();
         }
     }
 }
