@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Collections.Frozen;
 using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Grpc;
@@ -16,6 +17,14 @@ internal static class GrpcHeaders
     public const string Identity = "identity";
     public const string Gzip = "gzip";
     public const string Accepted = "identity,gzip";
+
+    // Names that arrive in another spelling with every call, and what they are in metadata; empty: not in it.
+    private static readonly FrozenDictionary<string, string> s_known = new Dictionary<string, string>
+    {
+        [":method"] = "", [":scheme"] = "", [":path"] = "", [":authority"] = "", ["Host"] = "", ["TE"] = "", ["Date"] = "", ["Server"] = "", ["Alt-Svc"] = "",
+        ["Content-Type"] = "", ["Content-Length"] = "", ["Authorization"] = "", [Timeout] = "", [Encoding] = "", [AcceptEncoding] = "", [Status] = "",
+        [Message] = "", [StatusDetails] = "", ["User-Agent"] = "user-agent",
+    }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Whether a content type is gRPC's with Protobuf messages.</summary>
     public static bool IsProtobuf(ReadOnlySpan<char> contentType)
@@ -80,8 +89,9 @@ internal static class GrpcHeaders
     /// <exception cref="CallException">Too much of it, or bytes that are no base64.</exception>
     public static void Take(string name, string value, CallMetadata into)
     {
-        string lower = name.ToLowerInvariant(); // itself, as HTTP/2 has it
-        if (!CallMetadata.IsName(lower) || lower is "content-type" or "te" or "host" or "authorization" or "date" or "alt-svc")
+        // The web server spells the names it knows in its own way; others come in lower case, as HTTP/2 has them.
+        string lower = s_known.TryGetValue(name, out string? known) ? known : name;
+        if (!CallMetadata.IsName(lower))
         {
             return;
         }
