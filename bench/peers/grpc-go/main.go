@@ -199,7 +199,7 @@ func (echoServer) Duplex(stream echo.Echo_DuplexServer) error {
 			return nil
 		}
 		if err != nil {
-			if status.Code(err) == codes.Canceled {
+			if code := status.Code(err); code == codes.Canceled || code == codes.DeadlineExceeded {
 				peer.Print(map[string]string{"call": "cancelled"})
 			}
 			return err
