@@ -439,14 +439,16 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
             return;
         }
 
-        ConnectionResets resets;
+        CallResets resets;
         lock (items)
         {
-            resets = items.TryGetValue(typeof(ConnectionResets), out object? known) ? (ConnectionResets)known! : new();
-            items[typeof(ConnectionResets)] = resets;
+            resets = items.TryGetValue(typeof(CallResets), out object? known)
+                ? (CallResets)known!
+                : new(server.Options.ResetsMax, server.Options.ResetsWindow, server.Options.Time);
+            items[typeof(CallResets)] = resets;
         }
 
-        if (resets.Add(server.Options))
+        if (resets.Add())
         {
             GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
             _context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
@@ -459,29 +461,6 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         {
             CallMetadataEntry entry = metadata[i];
             into.Append(entry.Name, entry.IsBinary ? GrpcHeaders.ToText(entry.Bytes.Span) : entry.Text);
-        }
-    }
-
-    /// <summary>Calls that a connection broke off lately.</summary>
-    private sealed class ConnectionResets
-    {
-        private readonly Lock _lock = new();
-        private long _windowStart;
-        private int _count;
-
-        /// <summary>Notes one more. True once: the limit is reached.</summary>
-        public bool Add(GrpcServerOptions options)
-        {
-            long now = options.Time.GetTimestamp();
-            lock (_lock)
-            {
-                if (_count == 0 || options.Time.GetElapsedTime(_windowStart, now) > options.ResetsWindow)
-                {
-                    (_windowStart, _count) = (now, 0);
-                }
-
-                return ++_count == options.ResetsMax + 1;
-            }
         }
     }
 }

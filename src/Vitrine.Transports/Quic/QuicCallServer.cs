@@ -1,0 +1,174 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.ObjectPool;
+using Vitrine.Transports.Calls;
+using Vitrine.Wire;
+
+namespace Vitrine.Transports.Quic;
+
+/// <summary>Serves a <see cref="CallTable"/> on the connections of a <see cref="QuicListener"/>: a two-way stream is a call
+/// (<c>docs/PROTOCOL.md</c>, «Calls over QUIC»).</summary>
+/// <remarks>Any thread. Call objects are pooled. A caller that does not read costs its own stream: what it may leave unread is bounded by
+/// the listener's limits, and its call is given up after a while.
+/// <para>What arrives before the handshake has ended (0-RTT) may be a replay: idempotent methods are served at once, all others wait for
+/// the end of the handshake, which proves that the caller is there (RFC 9001, section 9.2).</para></remarks>
+public sealed partial class QuicCallServer : IAsyncDisposable
+{
+    /// <summary>The application protocol, for <see cref="QuicTransportOptions.Protocols"/>.</summary>
+    public const string Protocol = "vitrine.1";
+
+    private const int PooledCallsMax = 1024;
+
+    private readonly QuicListener _listener;
+    private readonly CallTable _table;
+    private readonly ObjectPool<QuicServerCall> _calls;
+    private readonly ConcurrentDictionary<QuicConnection, Task> _connections = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _accepting;
+
+    /// <summary>Starts to serve.</summary>
+    /// <param name="listener">Owned from now on. Speaks <see cref="Protocol"/>.</param>
+    /// <param name="table">The methods.</param>
+    /// <param name="options">How.</param>
+    public QuicCallServer(QuicListener listener, CallTable table, QuicCallServerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(listener);
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(options);
+        (_listener, _table, Options) = (listener, table, options);
+        _calls = new DefaultObjectPool<QuicServerCall>(new CallPolicy(this), PooledCallsMax);
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>What this transport can do.</summary>
+    public static TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams
+        | TransportCapabilities.EarlyRequests | TransportCapabilities.Migration | TransportCapabilities.Priorities;
+
+    /// <summary>Where it is served.</summary>
+    public QuicListener Listener => _listener;
+
+    internal QuicCallServerOptions Options { get; }
+
+    /// <summary>Closes all connections: calls that run are cancelled.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stop.CancelAsync();
+        await _accepting;
+        await Task.WhenAll(_connections.Keys.Select(connection => connection.CloseAsync((ulong)CallStatusCode.Unavailable, "The server stops.")));
+        await _listener.DisposeAsync();
+        await Task.WhenAll(_connections.Values);
+        _stop.Dispose();
+    }
+
+    /// <summary>What a caller may do.</summary>
+    /// <exception cref="CallException">Not this.</exception>
+    internal ViewerGrants Authorize(CallMethod method, ReadOnlySpan<byte> token, QuicConnection connection)
+    {
+        if (method.Grants == ViewerGrants.None)
+        {
+            return ViewerGrants.None;
+        }
+
+        ViewerGrants grants = Options.Access?.Invoke(token.IsEmpty ? null : Encoding.ASCII.GetString(token), connection.RemoteEndPoint.Address) ?? ViewerGrants.None;
+        if (grants == ViewerGrants.None)
+        {
+            throw new CallException(CallStatusCode.Unauthenticated, "The token is wrong or missing: the one that the host printed belongs into the head of the call.");
+        }
+
+        return (grants & method.Grants) == method.Grants
+            ? grants
+            : throw new CallException(CallStatusCode.PermissionDenied, $"This token does not grant {method.Path}: it needs {method.Grants}.");
+    }
+
+    internal CallBinding Find(ReadOnlySpan<byte> path) => _table.Find(path)
+        ?? throw new CallException(CallStatusCode.Unimplemented, $"There is no method {Encoding.ASCII.GetString(path)} here.");
+
+    internal void LogFault(string path, Exception exception)
+    {
+        if (Options.Logger is { } logger)
+        {
+            LogFault(logger, path, exception);
+        }
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "The handler of {Path} failed")]
+    private static partial void LogFault(ILogger logger, string path, Exception exception);
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                QuicConnection connection = await _listener.AcceptConnectionAsync(_stop.Token);
+                TaskCompletionSource served = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _connections[connection] = served.Task;
+                _ = ServeAsync(connection, served);
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
+        {
+            // It stops.
+        }
+    }
+
+    private async Task ServeAsync(QuicConnection connection, TaskCompletionSource served)
+    {
+        CallResets resets = new(Options.ResetsMax, Options.ResetsWindow, Options.Time);
+        try
+        {
+            while (true)
+            {
+                QuicStream stream = await connection.AcceptStreamAsync();
+                if (!stream.IsBidirectional)
+                {
+                    stream.StopSending((ulong)CallStatusCode.Unimplemented);
+                    await stream.DisposeAsync();
+                    continue;
+                }
+
+                _ = RunAsync(connection, stream, resets);
+            }
+        }
+        catch (QuicClosedException)
+        {
+            // The peer left, or we stop.
+        }
+        finally
+        {
+            await connection.DisposeAsync();
+            _connections.TryRemove(connection, out _);
+            served.SetResult();
+        }
+    }
+
+    private async Task RunAsync(QuicConnection connection, QuicStream stream, CallResets resets)
+    {
+        QuicServerCall call = _calls.Get();
+        CallStatusCode code = await call.RunAsync(connection, stream);
+        QuicMeter.Ended(code);
+        if (call.WasBrokenOff && resets.Add())
+        {
+            QuicMeter.Limits.Add(1, QuicMeter.Resets);
+            await connection.CloseAsync((ulong)CallStatusCode.ResourceExhausted, "Too many calls were broken off.");
+        }
+
+        if (call.TryReset())
+        {
+            _calls.Return(call);
+        }
+    }
+
+    private sealed class CallPolicy(QuicCallServer server) : PooledObjectPolicy<QuicServerCall>
+    {
+        public override QuicServerCall Create() => new(server);
+
+        public override bool Return(QuicServerCall call) => true;
+    }
+}
