@@ -54,6 +54,7 @@ internal sealed class RoundSeries
             Parameters = parameters ?? new Dictionary<string, string>(),
             Metrics = metrics,
             Distribution = Points(histogram),
+            Histogram = histogram,
         };
     }
 

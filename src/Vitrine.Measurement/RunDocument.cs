@@ -125,6 +125,11 @@ public sealed record CaseRecord
 
     /// <summary>Median of each round in milliseconds, in order: their spread is what the machine adds.</summary>
     public IReadOnlyList<double> RoundMediansMs { get; init; } = [];
+
+    /// <summary>Everything recorded, of which the distribution has some points; null when there is none, as in a document that was
+    /// read. Not part of the document: reports write it beside.</summary>
+    [JsonIgnore]
+    public LatencyHistogram? Histogram { get; init; }
 }
 
 /// <summary>One point of a distribution.</summary>

@@ -14,7 +14,7 @@ internal sealed class LabVerb : Verb
     private readonly Terminal _terminal;
     private readonly Argument<string?> _name = new("name") { HelpName = "NAME", Description = "the laboratory; without one, all are listed", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string> _json = new("--json") { HelpName = "FILE", Description = "write everything measured into a file" };
-    private readonly Option<string> _report = new("--report") { HelpName = "DIR", Description = "write a page with plots into a folder" };
+    private readonly Option<string> _report = new("--report") { HelpName = "DIR", Description = "write a page with plots into a folder, and each case as an HdrHistogram log" };
     private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
@@ -120,6 +120,10 @@ internal sealed class LabVerb : Verb
             if (parsed.GetValue(_report) is { } folder)
             {
                 _terminal.Output.WriteLine($"Report: {await HtmlReport.WriteAsync(document, folder, earlier).ConfigureAwait(false)}");
+                if (await HistogramLogs.WriteAsync(document, folder).ConfigureAwait(false) is { Count: > 0 } logs)
+                {
+                    _terminal.Output.WriteLine($"Histograms: {logs.Count} HdrHistogram logs beside it ({Path.GetFileName(logs[0])}{(logs.Count > 1 ? ", ..." : "")})");
+                }
             }
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
