@@ -67,7 +67,6 @@ internal static unsafe class QuicCallbacks
         Set(Ngtcp2Callback.StreamOpen, (delegate* unmanaged[Cdecl]<nint, long, nint, int>)&OnStreamOpened);
         Set(Ngtcp2Callback.StreamClose, (delegate* unmanaged[Cdecl]<nint, uint, long, ulong, nint, nint, int>)&OnStreamClosed);
         Set(Ngtcp2Callback.StreamReset, (delegate* unmanaged[Cdecl]<nint, long, ulong, ulong, nint, nint, int>)&OnStreamReset);
-        Set(Ngtcp2Callback.StreamStopSending, (delegate* unmanaged[Cdecl]<nint, long, ulong, nint, nint, int>)&OnStreamStopped);
         Set(Ngtcp2Callback.ExtendMaxStreamData, (delegate* unmanaged[Cdecl]<nint, long, ulong, nint, nint, int>)&OnStreamCredit);
         Set(Ngtcp2Callback.ExtendMaxLocalStreamsBidi, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnStreamLimits);
         Set(Ngtcp2Callback.ExtendMaxLocalStreamsUni, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnStreamLimits);
@@ -183,20 +182,6 @@ internal static unsafe class QuicCallbacks
         try
         {
             Connection(user).OnStreamReset(id, code);
-            return Ok;
-        }
-        catch (Exception exception)
-        {
-            return Fail(user, exception);
-        }
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int OnStreamStopped(nint connection, long id, ulong code, nint user, nint streamUser)
-    {
-        try
-        {
-            Connection(user).OnStreamStopped(id, code);
             return Ok;
         }
         catch (Exception exception)

@@ -104,12 +104,12 @@ public sealed class QuicClosedException : QuicException
 public sealed class QuicStreamException : QuicException
 {
     /// <summary>By a code.</summary>
-    public QuicStreamException(bool byPeer, ulong code)
-        : base($"The {(byPeer ? "peer" : "application")} gave the stream up with code {code}.") => (ByPeer, Code) = (byPeer, code);
+    public QuicStreamException(bool byPeer, ulong? code)
+        : base($"The {(byPeer ? "peer" : "application")} gave the stream up{(code is null ? "" : $" with code {code}")}.") => (ByPeer, Code) = (byPeer, code);
 
     /// <summary>The other side's doing, or ours.</summary>
     public bool ByPeer { get; }
 
-    /// <summary>The application's code.</summary>
-    public ulong Code { get; }
+    /// <summary>The application's code. Not known of a peer that wants no more of a two-way stream.</summary>
+    public ulong? Code { get; }
 }

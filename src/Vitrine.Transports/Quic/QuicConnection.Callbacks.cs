@@ -37,7 +37,12 @@ public sealed unsafe partial class QuicConnection
                 return false;
             }
 
-            IsEarlyDataAccepted = HasEarlyData && LibNgtcp2.ngtcp2_conn_get_tls_early_data_rejected(_connection) == 0;
+            IsEarlyDataAccepted = HasEarlyData && (LibGnuTls.gnutls_session_get_flags(_session.Pointer) & LibGnuTls.SessionEarlyData) != 0;
+            if (HasEarlyData && !IsEarlyDataAccepted && LibNgtcp2.ngtcp2_conn_tls_early_data_rejected(_connection) != 0)
+            {
+                return false;
+            }
+
             if (IsResumed && _connect!.Session is { } session)
             {
                 _certificateExpires = session.CertificateExpires;
@@ -104,15 +109,6 @@ public sealed unsafe partial class QuicConnection
         if (_streams.TryGetValue(id, out QuicStream? stream))
         {
             stream.ResetByPeer(code);
-        }
-    }
-
-    internal void OnStreamStopped(long id, ulong code)
-    {
-        if (_streams.TryGetValue(id, out QuicStream? stream))
-        {
-            _schedule.Remove(stream);
-            stream.StoppedByPeer(code);
         }
     }
 
@@ -184,6 +180,7 @@ public sealed unsafe partial class QuicConnection
     internal void OnEarlyDataRejected()
     {
         _isEarlyRejected = true;
+        _bidiNative = _uniNative = 0; // ngtcp2 has forgotten all streams
         _schedule.Clear();
     }
 

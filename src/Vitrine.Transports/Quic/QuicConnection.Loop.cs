@@ -18,6 +18,8 @@ public sealed unsafe partial class QuicConnection : ITimed
     // Two blocks hold any packet, whatever their fill.
     private const int VectorsMax = 3;
 
+    private const int ProbesMax = 8;
+
     // After the close, stray packets are answered or ignored for so many probe timeouts (RFC 9000, section 10.2).
     private const int LingerProbeTimeouts = 3;
 
@@ -27,7 +29,7 @@ public sealed unsafe partial class QuicConnection : ITimed
     private readonly Dictionary<long, QuicStream> _streams = [];
     private readonly List<ConnectionId> _ids = [];
     private readonly StreamSchedule _schedule = new();
-    private readonly List<QuicStream> _blocked = [];
+    private readonly Queue<QuicStream> _blocked = new();
     private readonly List<QuicPort> _ports = [];
     private readonly Queue<QuicStream> _reopen = new();
     private readonly QuicConnectOptions? _connect;
@@ -72,6 +74,7 @@ public sealed unsafe partial class QuicConnection : ITimed
     private long _bidiNative;
     private long _uniNative;
     private bool _isReset;
+    private bool _hasRead;
     private bool _isCertificateVerified;
     private bool _hasPathResult;
     private bool _pathResult;
@@ -597,6 +600,7 @@ public sealed unsafe partial class QuicConnection : ITimed
         int result = LibNgtcp2.ngtcp2_conn_read_pkt_versioned(_connection, &path, LibNgtcp2.PacketInfoVersion, &info, packet, (nuint)bytes, now);
         if (result == 0)
         {
+            _hasRead = true;
             if (_isEarlyRejected)
             {
                 _isEarlyRejected = false;
@@ -764,8 +768,10 @@ public sealed unsafe partial class QuicConnection : ITimed
             }
         }
 
-        // At most 3 s: a handshake that broke has no round trip yet, and a flood of them must not fill the table.
-        ulong linger = Math.Min(LingerProbeTimeouts * LibNgtcp2.ngtcp2_conn_get_pto(_connection), 3_000_000_000);
+        // At most 3 s: a handshake that broke has no round trip yet, and a flood of them must not fill the table. What ended without words on
+        // either side is forgotten at once (RFC 9000, section 10.1).
+        bool isSilent = close is null && reason is not (QuicApplicationClose or QuicTransportClose or QuicStatelessReset);
+        ulong linger = isSilent ? 0 : Math.Min(LingerProbeTimeouts * LibNgtcp2.ngtcp2_conn_get_pto(_connection), 3_000_000_000);
         _native.Dispose();
         _native = null;
         _connection = 0;
@@ -902,6 +908,7 @@ public sealed unsafe partial class QuicConnection : ITimed
             return;
         }
 
+        ProbeBlocked();
         byte* buffer = _loop.SendBuffer;
         Ngtcp2Path* path = _loop.Path;
         Ngtcp2Vector* vectors = stackalloc Ngtcp2Vector[VectorsMax];
@@ -989,8 +996,18 @@ public sealed unsafe partial class QuicConnection : ITimed
                     case LibNgtcp2.ErrorStreamDataBlocked when stream is not null:
                         _schedule.Remove(stream);
                         stream.IsBlocked = true;
+                        if (!stream.IsInBlocked)
+                        {
+                            stream.IsInBlocked = true;
+                            _blocked.Enqueue(stream);
+                        }
+
                         continue;
-                    case LibNgtcp2.ErrorStreamShutWrite or LibNgtcp2.ErrorStreamNotFound when stream is not null:
+                    case LibNgtcp2.ErrorStreamShutWrite when stream is not null:
+                        _schedule.Remove(stream);
+                        stream.StoppedByPeer();
+                        continue;
+                    case LibNgtcp2.ErrorStreamNotFound when stream is not null:
                         _schedule.Remove(stream);
                         continue;
                     default:
@@ -1068,6 +1085,24 @@ public sealed unsafe partial class QuicConnection : ITimed
         }
 
         _loop.SetTimer(this, LibNgtcp2.ngtcp2_conn_get_expiry(_connection));
+    }
+
+    // ngtcp2 does not tell that the peer wants no more of a stream, it only refuses to write it: blocked streams are tried again, a few at a
+    // time, when something came.
+    private void ProbeBlocked()
+    {
+        int count = _hasRead ? Math.Min(_blocked.Count, ProbesMax) : 0;
+        _hasRead = false;
+        for (int i = 0; i < count; i++)
+        {
+            QuicStream stream = _blocked.Dequeue();
+            stream.IsInBlocked = false;
+            if (stream.IsBlocked && !stream.IsNativeClosed)
+            {
+                stream.IsBlocked = false;
+                _schedule.Add(stream);
+            }
+        }
     }
 
     // The next datagram, which stays ours until a packet has it.
@@ -1253,13 +1288,12 @@ public sealed unsafe partial class QuicConnection : ITimed
 
     private void SendAgain()
     {
-        _bidiNative = _uniNative = 0;
-        _schedule.Clear();
         _reopen.Clear();
+        _blocked.Clear();
         foreach (QuicStream stream in _streams.Values.Where(stream => stream.IsLocal && !stream.IsNativeClosed).OrderBy(stream => stream.Id))
         {
             stream.Rewind();
-            stream.IsOpened = stream.IsBlocked = false;
+            stream.IsOpened = stream.IsBlocked = stream.IsInBlocked = false;
             _reopen.Enqueue(stream);
         }
 

@@ -90,6 +90,9 @@ internal sealed unsafe class QuicEventLoop : IDisposable
 
     public SocketAddressBytes* PathRemote { get; }
 
+    /// <summary>Connections, those being closed included.</summary>
+    public int ConnectionCount => _connections.Count;
+
     /// <summary>Bytes that its thread allocated on the managed heap, as of its last turn.</summary>
     public long AllocatedBytes { get; private set; }
 

@@ -39,6 +39,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
     private Exception? _readFailure;
     private Exception? _writeFailure;
     private bool _isClosed;
+    private bool _isStopped;
     private bool _isDisposed;
     private ulong? _resetCode;
     private ulong? _stopCode;
@@ -120,6 +121,8 @@ public sealed unsafe class QuicStream : IAsyncDisposable
     internal bool IsInSchedule { get; set; }
 
     internal bool IsBlocked { get; set; }
+
+    internal bool IsInBlocked { get; set; }
 
     internal int ScheduledPriority { get; set; }
 
@@ -208,7 +211,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
                 return ValueTask.FromException(_writeFailure);
             }
 
-            if (_isFinalWritten)
+            if (_isFinalWritten && !_isStopped)
             {
                 throw new InvalidOperationException(CanWrite ? "The stream was ended." : "The stream is the peer's.");
             }
@@ -357,12 +360,18 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         _connection.QueueCompletion(this);
     }
 
-    /// <summary>The peer wants no more of ours; ngtcp2 answers with a reset of its own accord. In a callback.</summary>
-    internal void StoppedByPeer(ulong code)
+    /// <summary>The peer wants no more of ours; ngtcp2 answers with a reset of its own accord. It tells the peer's code only when the whole
+    /// stream is closed, which a one-way stream is soon, and a two-way stream may never be.</summary>
+    internal void StoppedByPeer()
     {
         lock (_lock)
         {
-            _writeFailure ??= new QuicStreamException(byPeer: true, code);
+            if (IsBidirectional)
+            {
+                _writeFailure ??= new QuicStreamException(byPeer: true, null);
+            }
+
+            _isStopped = true;
             _isFinalWritten = true;
             _sent = _written;
             _isFinalSent = true;
@@ -671,6 +680,11 @@ public sealed unsafe class QuicStream : IAsyncDisposable
     // Under the lock. True when all of it was taken.
     private bool TakeWrite()
     {
+        if (_isStopped)
+        {
+            return false; // its close is under way, with the reason
+        }
+
         int room = (int)Math.Min(_connection.Options.StreamSendBytesMax - (long)(_written - _acknowledged), _writeFrom.Length);
         room = room <= 0 ? 0 : _connection.ReserveSend(this, room);
         ReadOnlySpan<byte> from = _writeFrom.Span[..room];
