@@ -11,6 +11,7 @@ using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
 using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
+using Vitrine.Transports.Quic;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -67,6 +68,9 @@ internal sealed partial class DoctorVerb : Verb
 
             yield return new(library, isThere ? CheckState.Works : isNeeded ? CheckState.Missing : CheckState.Lesser, use, isThere ? "" : $"apt-get install {package}");
         }
+
+        bool hasQuic = QuicSupport.TryLoad(out string quic);
+        yield return new("QUIC", hasQuic ? CheckState.Works : CheckState.Lesser, hasQuic ? quic : $"{quic}; the other transports go on", hasQuic ? "" : $"apt-get install {QuicSupport.Packages} (Debian 12: ./vitrine up adds its backports for these)");
 
         bool hasKernels = KernelSets.TryChoose(Environment.GetEnvironmentVariable(KernelSets.EnvironmentVariable), out KernelSet kernels, out string kernelError);
         yield return new(
