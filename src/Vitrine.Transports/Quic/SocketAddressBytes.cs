@@ -119,6 +119,10 @@ internal struct SocketAddressBytes : IEquatable<SocketAddressBytes>
     /// <summary>The interface, for link-local IPv6 addresses; else 0.</summary>
     internal readonly uint Scope => _scope;
 
+    /// <summary>Whether the address is the same, whatever the ports.</summary>
+    internal readonly bool HasAddressOf(in SocketAddressBytes other) =>
+        _family == other._family && _ipv4 == other._ipv4 && _ipv6High == other._ipv6High && _ipv6Low == other._ipv6Low && _scope == other._scope;
+
     /// <summary>The same port at the address in an <c>in_pktinfo</c>'s <c>ipi_spec_dst</c> (4 bytes) or an <c>in6_pktinfo</c>
     /// (16 bytes), which came in by an interface.</summary>
     internal readonly SocketAddressBytes WithAddress(ReadOnlySpan<byte> address, uint interfaceIndex)
