@@ -35,7 +35,7 @@ type echoReply struct {
 func main() {
 	var path string
 	o := peer.Parse("bytes or json", func(flags *flag.FlagSet) {
-		flags.StringVar(&path, "path", "", "path of the echo; /echo, and /vitrine.v1.Echo/Unary for json")
+		flags.StringVar(&path, "path", "", "path of the echo; /echo, and /api/v1/echo/unary for json")
 	})
 	if o.Mode == "" {
 		o.Mode = "bytes"
@@ -44,7 +44,7 @@ func main() {
 		peer.Fail(errors.New("mode is bytes or json"))
 	}
 	if path == "" {
-		path = map[string]string{"bytes": "/echo", "json": "/vitrine.v1.Echo/Unary"}[o.Mode]
+		path = map[string]string{"bytes": "/echo", "json": "/api/v1/echo/unary"}[o.Mode]
 	}
 	switch o.Verb {
 	case "serve":
