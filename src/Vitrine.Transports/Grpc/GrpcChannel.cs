@@ -220,7 +220,9 @@ public sealed class GrpcChannel : ICallChannel
 
         for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
         {
-            if (cause is HttpProtocolException protocol)
+            // One type tells of streams that were reset and of connections that ended (keep-alive, GOAWAY, broken rules); its message
+            // alone says which, and the name of the message too where messages are left out of the program.
+            if (cause is HttpProtocolException protocol && protocol.Message.Contains("stream", StringComparison.Ordinal))
             {
                 return new(GrpcStatus.OfResetCode(protocol.ErrorCode), $"The server ended the stream with the HTTP/2 error {protocol.ErrorCode}.", innerException: exception);
             }

@@ -127,7 +127,7 @@ internal sealed class GrpcClientCall : ClientCall
             await _over.CancelAsync(); // RST_STREAM
         }
 
-        _content.Complete();
+        _content.Abort();
         await ((Task)_sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_response is null && _sending.IsCompletedSuccessfully)
         {
@@ -173,7 +173,7 @@ internal sealed class GrpcClientCall : ClientCall
     {
         _failure = _channel.Explain(exception, _options, _over.Token, _caller);
         _over.Cancel();
-        _content.Complete();
+        _content.Abort();
         return _failure;
     }
 

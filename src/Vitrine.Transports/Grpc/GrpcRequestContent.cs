@@ -23,10 +23,14 @@ internal sealed class GrpcRequestContent : HttpContent
     public void Fail() => _opened.TrySetCanceled();
 
     /// <summary>Whether <see cref="Complete"/> was called.</summary>
-    public bool IsCompleted => _completed.Task.IsCompleted;
+    public bool IsCompleted => _completed.Task.IsCompletedSuccessfully;
 
     /// <summary>Says that no more requests follow.</summary>
     public void Complete() => _completed.TrySetResult();
+
+    /// <summary>Breaks the requests off: the stream is reset, unless they are complete. (To end them would tell the server that they
+    /// were, when this comes before the cancellation has reached the HTTP client.)</summary>
+    public void Abort() => _completed.TrySetCanceled();
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, default);
 

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using System.Net;
+using System.Net.Sockets;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -134,6 +136,20 @@ public sealed class GrpcBadServerTests : IAsyncLifetime
             EchoService.Unary, new EchoRequest(), new EchoReply(), new() { Deadline = CallDeadline.After(TimeSpan.FromMilliseconds(200)) }));
         Assert.Equal(CallStatusCode.DeadlineExceeded, failure.Code);
         await aborted.Task.WaitAsync(GrpcHost.Patience); // it reached the socket
+    }
+
+    [Fact]
+    public async Task SilentPeer_KeepAliveFindsOut()
+    {
+        using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        await using GrpcChannel channel = new(new($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndPoint!).Port}"), new() { KeepAliveDelay = TimeSpan.FromSeconds(1), KeepAliveTimeout = TimeSpan.FromSeconds(1) });
+        Task<CallException> failing = Assert.ThrowsAsync<CallException>(
+            async () => await channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default));
+        using Socket server = await listener.AcceptAsync();
+        await server.SendAsync(RawHttp2.Frame(RawHttp2.Settings, 0, 0, [])); // and nothing else, as if the network were gone
+        Assert.Equal(CallStatusCode.Unavailable, (await failing.WaitAsync(GrpcHost.Patience)).Code);
     }
 
     private static GrpcChannel Connect(Uri address) => new(address, new() { ResponseBytesMax = 1 << 20 });
