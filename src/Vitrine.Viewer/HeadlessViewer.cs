@@ -2,7 +2,6 @@ using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Transports;
-using Vitrine.Transports.WebSocket;
 using Vitrine.Wire;
 
 namespace Vitrine.Viewer;
@@ -140,7 +139,8 @@ public sealed class HeadlessViewer : IAsyncDisposable
     }
 
     /// <summary>Connects and begins.</summary>
-    /// <param name="address">The address the host printed (<c>http://host:port/?t=TOKEN</c>), or that of the stream itself.</param>
+    /// <param name="address">The address the host printed (<c>http://host:port/?t=TOKEN</c>), or that of the stream itself;
+    /// see <see cref="PacketConnector.ConnectAsync"/> for what it may say about the transport.</param>
     /// <param name="options">Null: the defaults.</param>
     /// <param name="time">The clock; null: the system's.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
@@ -149,7 +149,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
         Uri address, HeadlessViewerOptions? options = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(address);
-        HeadlessViewer viewer = new(StreamAddress(address), options ?? new(), time ?? TimeProvider.System);
+        HeadlessViewer viewer = new(address, options ?? new(), time ?? TimeProvider.System);
         ConnectResult result = await viewer.OpenAsync(cancellationToken);
         if (result.Connection is null)
         {
@@ -159,19 +159,6 @@ public sealed class HeadlessViewer : IAsyncDisposable
 
         viewer._running = Task.Run(() => viewer.RunAsync(result.Connection), CancellationToken.None);
         return viewer;
-    }
-
-    /// <summary>The address of the stream behind the address of a page.</summary>
-    public static Uri StreamAddress(Uri address)
-    {
-        ArgumentNullException.ThrowIfNull(address);
-        if (address.AbsolutePath == "/stream")
-        {
-            return address;
-        }
-
-        string query = address.Query.Length > 1 ? address.Query[1..] : address.Fragment.TrimStart('#');
-        return new UriBuilder(address) { Path = "/stream", Query = query, Fragment = "" }.Uri;
     }
 
     /// <summary>Waits until a condition holds. It is looked at now and after every packet, on the receiving thread.</summary>
@@ -292,9 +279,10 @@ public sealed class HeadlessViewer : IAsyncDisposable
         _decoder.Dispose();
     }
 
-    private Task<ConnectResult> OpenAsync(CancellationToken cancellationToken) => WebSocketConnector.ConnectAsync(
+    private Task<ConnectResult> OpenAsync(CancellationToken cancellationToken) => PacketConnector.ConnectAsync(
         _address,
-        new WebSocketConnectOptions
+        _options.Transport,
+        new PacketConnectOptions
         {
             Timeout = _options.ConnectTimeout,
             CertificateFingerprint = _options.CertificateFingerprint,

@@ -1,3 +1,5 @@
+using Vitrine.Transports;
+
 namespace Vitrine.Viewer;
 
 /// <summary>How a <see cref="HeadlessViewer"/> behaves.</summary>
@@ -8,6 +10,9 @@ public sealed record HeadlessViewerOptions
 
     /// <summary>Whether the host is told that H.264 is decoded; without it everything comes as tiles.</summary>
     public bool DecodesVideo { get; init; } = true;
+
+    /// <summary>What carries the stream, when the address does not say it.</summary>
+    public PacketTransport Transport { get; init; }
 
     /// <summary>SHA-256 of the host's certificate; null: the machine's certificate authorities decide.</summary>
     public string? CertificateFingerprint { get; init; }

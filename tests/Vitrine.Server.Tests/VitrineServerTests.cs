@@ -63,7 +63,7 @@ public sealed class VitrineServerTests
         await using Host host = await Host.StartAsync();
         string value = origin == "own" ? host.Server.Url.GetLeftPart(UriPartial.Authority) : origin;
         ConnectResult result = await WebSocketConnector.ConnectAsync(
-            HeadlessViewer.StreamAddress(host.Server.Url), new WebSocketConnectOptions { Origin = value }, CancellationToken.None);
+            PacketConnector.StreamAddress(host.Server.Url), new PacketConnectOptions { Origin = value }, CancellationToken.None);
         Assert.Equal(isAllowed ? ConnectStatus.Connected : ConnectStatus.AccessDenied, result.Status);
         if (result.Connection is { } connection)
         {
@@ -378,7 +378,7 @@ public sealed class VitrineServerTests
         await using Host host = await Host.StartAsync();
         using ClientWebSocket socket = new();
         socket.Options.AddSubProtocol(WebSocketPacketConnection.SubProtocol);
-        UriBuilder address = new(HeadlessViewer.StreamAddress(host.Server.Url)) { Scheme = "ws" };
+        UriBuilder address = new(PacketConnector.StreamAddress(host.Server.Url)) { Scheme = "ws" };
         await socket.ConnectAsync(address.Uri, CancellationToken.None);
         byte[] hello = Written(new ViewerHello(0, "fragmented"));
         for (int i = 0; i < hello.Length; i++)
@@ -451,7 +451,7 @@ public sealed class VitrineServerTests
 
     private static async Task<IPacketConnection> OpenAsync(Host host)
     {
-        ConnectResult result = await WebSocketConnector.ConnectAsync(HeadlessViewer.StreamAddress(host.Server.Url), new(), CancellationToken.None);
+        ConnectResult result = await WebSocketConnector.ConnectAsync(PacketConnector.StreamAddress(host.Server.Url), new(), CancellationToken.None);
         Assert.Equal(ConnectStatus.Connected, result.Status);
         return result.Connection!;
     }

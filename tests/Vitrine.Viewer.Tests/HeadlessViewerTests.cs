@@ -1,19 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
-using Vitrine.Transports.WebSocket;
+using Vitrine.Transports;
 
 namespace Vitrine.Viewer.Tests;
 
 public sealed class HeadlessViewerTests
 {
-    [Theory]
-    [InlineData("http://127.0.0.1:8790/?t=abc", "http://127.0.0.1:8790/stream?t=abc")]
-    [InlineData("http://127.0.0.1:8790/#t=abc", "http://127.0.0.1:8790/stream?t=abc")]
-    [InlineData("https://host/?t=abc#view", "https://host/stream?t=abc")]
-    [InlineData("ws://host:1/stream?t=abc", "ws://host:1/stream?t=abc")]
-    public void AddressOfAPage_LeadsToItsStream(string page, string stream) =>
-        Assert.Equal(new Uri(stream), HeadlessViewer.StreamAddress(new Uri(page)));
-
     [Fact]
     public async Task NobodyListens_ConnectSaysSo()
     {

@@ -18,6 +18,9 @@ public abstract class ServerCall
     /// <summary>The other side, for people: address and port.</summary>
     public abstract string Peer { get; }
 
+    /// <summary>What carries it, for people and for lists: «grpc», «json», «quic».</summary>
+    public abstract string Transport { get; }
+
     /// <summary>What the caller may do; holds all of the method's <see cref="CallMethod.Grants"/>.</summary>
     public abstract ViewerGrants Grants { get; }
 
@@ -45,4 +48,8 @@ public abstract class ServerCall
     /// <summary>Sends an answer. Ends when the transport took it: a caller that does not read makes its own handler wait.</summary>
     /// <param name="message">Borrowed until the task ends.</param>
     public abstract ValueTask WriteAsync(IMessage message);
+
+    /// <summary>Ends the call at once: reads and writes that run throw, and the caller sees it cancelled. Any thread; the second time
+    /// does nothing.</summary>
+    public abstract void Abort();
 }

@@ -36,6 +36,9 @@ internal sealed class GrpcRequestContent : HttpContent
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        // The client keeps the head of the request until something is written or flushed: a call whose server speaks first would wait
+        // for ever.
+        await stream.FlushAsync(cancellationToken);
         if (!_opened.TrySetResult(stream))
         {
             // The HTTP client begins anew on another connection after the server refused the stream; what was written is gone.

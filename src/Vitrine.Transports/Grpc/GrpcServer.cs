@@ -71,7 +71,8 @@ public sealed partial class GrpcServer
         {
             CallBinding binding = _table.Find(request.Path.Value)
                 ?? throw new CallException(CallStatusCode.Unimplemented, $"There is no method {request.Path.Value} here.");
-            ViewerGrants grants = Authorize(binding.Method, context);
+            ViewerGrants grants = CallAuthorization.Check(
+                binding.Method, CallAuthorization.BearerToken(request.Headers.Authorization), context.Connection.RemoteIpAddress, Options.Access);
             CallCompression encoding = ReadEncoding(request.Headers[GrpcHeaders.Encoding]);
             CallDeadline deadline = ReadDeadline(request.Headers[GrpcHeaders.Timeout]);
             GrpcServerCall call = _calls.Get();
@@ -156,28 +157,6 @@ public sealed partial class GrpcServer
         {
             _calls.Return(call);
         }
-    }
-
-    private ViewerGrants Authorize(CallMethod method, HttpContext context)
-    {
-        if (method.Grants == ViewerGrants.None)
-        {
-            return ViewerGrants.None;
-        }
-
-        const string scheme = "Bearer ";
-        string? token = context.Request.Headers.Authorization is [{ } value] && value.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
-            ? value[scheme.Length..].Trim()
-            : null;
-        ViewerGrants grants = Options.Access?.Invoke(token, context.Connection.RemoteIpAddress) ?? ViewerGrants.None;
-        if (grants == ViewerGrants.None)
-        {
-            throw new CallException(CallStatusCode.Unauthenticated, "The token is wrong or missing: metadata authorization with Bearer and the token that the host printed.");
-        }
-
-        return (grants & method.Grants) == method.Grants
-            ? grants
-            : throw new CallException(CallStatusCode.PermissionDenied, $"This token does not grant {method.Path}: it needs {method.Grants}.");
     }
 
     private static CallCompression ReadEncoding(StringValues values) => values.Count == 0 || values is [GrpcHeaders.Identity] ? CallCompression.None

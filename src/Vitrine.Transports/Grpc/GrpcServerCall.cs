@@ -54,6 +54,8 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
 
     public override string Peer => _peer ??= new IPEndPoint(_context.Connection.RemoteIpAddress ?? IPAddress.None, _context.Connection.RemotePort).ToString();
 
+    public override string Transport => "grpc";
+
     public override ViewerGrants Grants => _grants;
 
     public override CallDeadline Deadline => _deadline;
@@ -178,6 +180,8 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         MessageFrame.Write(message, _responseEncoding, server.Options.ResponseBytesMax, _writer);
         return default; // it goes out together with the trailers
     }
+
+    public override void Abort() => _over.Cancel();
 
     /// <summary>Sends the end and gives everything back.</summary>
     /// <returns>Whether the object may be used again.</returns>

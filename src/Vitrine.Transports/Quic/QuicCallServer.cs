@@ -68,23 +68,8 @@ public sealed partial class QuicCallServer : IAsyncDisposable
 
     /// <summary>What a caller may do.</summary>
     /// <exception cref="CallException">Not this.</exception>
-    internal ViewerGrants Authorize(CallMethod method, ReadOnlySpan<byte> token, QuicConnection connection)
-    {
-        if (method.Grants == ViewerGrants.None)
-        {
-            return ViewerGrants.None;
-        }
-
-        ViewerGrants grants = Options.Access?.Invoke(token.IsEmpty ? null : Encoding.ASCII.GetString(token), connection.RemoteEndPoint.Address) ?? ViewerGrants.None;
-        if (grants == ViewerGrants.None)
-        {
-            throw new CallException(CallStatusCode.Unauthenticated, "The token is wrong or missing: the one that the host printed belongs into the head of the call.");
-        }
-
-        return (grants & method.Grants) == method.Grants
-            ? grants
-            : throw new CallException(CallStatusCode.PermissionDenied, $"This token does not grant {method.Path}: it needs {method.Grants}.");
-    }
+    internal ViewerGrants Authorize(CallMethod method, ReadOnlySpan<byte> token, QuicConnection connection) =>
+        CallAuthorization.Check(method, token.IsEmpty ? null : Encoding.ASCII.GetString(token), connection.RemoteEndPoint.Address, Options.Access);
 
     internal CallBinding Find(ReadOnlySpan<byte> path) => _table.Find(path)
         ?? throw new CallException(CallStatusCode.Unimplemented, $"There is no method {Encoding.ASCII.GetString(path)} here.");

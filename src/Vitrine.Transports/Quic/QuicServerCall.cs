@@ -52,6 +52,8 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
 
     public override string Peer => _peer ??= _connection.RemoteEndPoint.ToString();
 
+    public override string Transport => "quic";
+
     public override ViewerGrants Grants => _grants;
 
     public override CallDeadline Deadline => _deadline;
@@ -166,8 +168,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         return _isWritten ? default : SendAsync(isFinal: false); // the only answer goes out together with the end
     }
 
-    /// <summary>Ends the call at once, from any thread.</summary>
-    public void Abort()
+    public override void Abort()
     {
         _isAborted = true;
         GiveUp(CallStatusCode.Cancelled);

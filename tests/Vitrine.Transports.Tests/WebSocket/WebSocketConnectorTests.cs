@@ -50,6 +50,6 @@ public sealed class WebSocketConnectorTests
 
     private static Task<ConnectResult> ConnectAsync(int port, TimeSpan? timeout = null) => WebSocketConnector.ConnectAsync(
         new Uri($"http://127.0.0.1:{port}/stream?t=x"),
-        new WebSocketConnectOptions { Timeout = timeout ?? TimeSpan.FromSeconds(20) },
+        new PacketConnectOptions { Timeout = timeout ?? TimeSpan.FromSeconds(20) },
         CancellationToken.None);
 }

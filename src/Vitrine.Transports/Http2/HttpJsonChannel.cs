@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
+
+namespace Vitrine.Transports.Http2;
+
+/// <summary>How a <see cref="HttpJsonChannel"/> reaches its server. Immutable.</summary>
+public sealed record HttpJsonChannelOptions
+{
+    /// <summary>Most bytes of a request, as JSON.</summary>
+    public int RequestBytesMax { get; init; } = 6 << 20;
+
+    /// <summary>Most bytes of an answer, as JSON.</summary>
+    public int ResponseBytesMax { get; init; } = 96 << 20;
+
+    /// <summary>Sent as <c>authorization: Bearer</c> with every call; null: nothing.</summary>
+    public string? Token { get; init; }
+
+    /// <summary>SHA-256 of the server's certificate in hexadecimal (colons allowed): the server is trusted when it shows this one and no
+    /// other. Null: the machine's certificate authorities decide.</summary>
+    public string? CertificateFingerprint { get; init; }
+
+    /// <summary>How long setting up a connection may take.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The clock of deadlines.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
+
+/// <summary>Calls the JSON interface over <see cref="SocketsHttpHandler"/>'s HTTP/2 (<c>docs/PROTOCOL.md</c>, «JSON over HTTP»): in clear on
+/// <c>http</c> (prior knowledge), with TLS on <c>https</c>. Compresses nothing.</summary>
+public sealed class HttpJsonChannel : ICallChannel
+{
+    private readonly ConcurrentDictionary<CallMethod, Uri> _addresses = new();
+    private readonly CancellationTokenSource _closed = new();
+    private readonly HttpMessageInvoker _invoker;
+    private readonly Uri _address;
+    private readonly HostTrust _trust;
+
+    /// <summary>Makes a channel; it connects with the first call.</summary>
+    /// <param name="address">Scheme, host and port.</param>
+    /// <param name="options">How; null: everything at its default.</param>
+    public HttpJsonChannel(Uri address, HttpJsonChannelOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        (_address, Options) = (address, options ?? new());
+        _trust = new(Options.CertificateFingerprint);
+        SocketsHttpHandler handler = _trust.CreateHandler();
+        handler.ConnectTimeout = Options.ConnectTimeout;
+        handler.EnableMultipleHttp2Connections = true;
+        _invoker = new(handler, disposeHandler: true);
+    }
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams;
+
+    internal HttpJsonChannelOptions Options { get; }
+
+    /// <inheritdoc/>
+    public ValueTask<ClientCall> StartAsync(CallMethod method, CallOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(method);
+        ArgumentNullException.ThrowIfNull(options);
+        ObjectDisposedException.ThrowIf(_closed.IsCancellationRequested, this);
+        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) == TimeSpan.Zero)
+        {
+            throw new CallException(CallStatusCode.DeadlineExceeded, "The deadline had passed before the call.");
+        }
+
+        return new(new HttpJsonCall(this, method, options, cancellation));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_closed.IsCancellationRequested)
+        {
+            await _closed.CancelAsync();
+            _invoker.Dispose();
+            _closed.Dispose();
+        }
+    }
+
+    /// <summary>What ends a call: its deadline, its caller, the channel.</summary>
+    internal CancellationTokenSource CreateSource(CallOptions options, CancellationToken cancellation)
+    {
+        CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closed.Token);
+        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) is var left && left.TotalMilliseconds < uint.MaxValue - 1)
+        {
+            over.CancelAfter(left);
+        }
+
+        return over;
+    }
+
+    internal HttpRequestMessage CreateRequest(CallMethod method, CallOptions options, HttpContent content)
+    {
+        Uri address = _addresses.GetOrAdd(method, static (method, address) => new(address, JsonRoute.PathOf(method)
+            ?? throw new CallException(CallStatusCode.Unimplemented, $"{method.Path} has no place in the JSON interface.")), _address);
+        HttpRequestMessage request = new(HttpMethod.Post, address) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = content };
+        HttpRequestHeaders headers = request.Headers;
+        headers.TryAddWithoutValidation("accept", $"{(method.GivesOneResponse ? JsonServer.JsonType : JsonServer.LinesType)}, {Problem.ContentType}");
+        if (!options.Deadline.IsNone)
+        {
+            headers.TryAddWithoutValidation(GrpcHeaders.Timeout, GrpcTimeout.Format(options.Deadline.Remaining(Options.Time)));
+        }
+
+        if (Options.Token is { } token)
+        {
+            headers.TryAddWithoutValidation("authorization", "Bearer " + token);
+        }
+
+        foreach (CallMetadataEntry entry in options.Metadata ?? [])
+        {
+            headers.TryAddWithoutValidation(entry.Name, entry.IsBinary ? GrpcHeaders.ToText(entry.Bytes.Span) : entry.Text);
+        }
+
+        return request;
+    }
+
+    internal Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellation) => _invoker.SendAsync(request, cancellation);
+
+    /// <summary>What went wrong, as a status.</summary>
+    internal CallException Explain(Exception exception, CallOptions options, CancellationToken over, CancellationToken caller)
+    {
+        if (exception is CallException known)
+        {
+            return known;
+        }
+
+        // A deadline that has passed explains whatever came with it; a timer may fire a little before the clock says so.
+        bool isGivenUp = caller.IsCancellationRequested || _closed.IsCancellationRequested;
+        if (!options.Deadline.IsNone && (options.Deadline.Remaining(Options.Time) == TimeSpan.Zero || (over.IsCancellationRequested && !isGivenUp)))
+        {
+            return new(CallStatusCode.DeadlineExceeded, "The deadline passed.", innerException: exception);
+        }
+
+        if (over.IsCancellationRequested)
+        {
+            return new(CallStatusCode.Cancelled, _closed.IsCancellationRequested ? "The channel is closed." : "The call was given up.", innerException: exception);
+        }
+
+        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is HttpProtocolException protocol)
+            {
+                return new(GrpcStatus.OfResetCode(protocol.ErrorCode), $"The server ended the stream with the HTTP/2 error {protocol.ErrorCode}.", innerException: exception);
+            }
+        }
+
+        StringBuilder text = new($"{_address.Authority} cannot be reached, or the connection is lost: ");
+        text.Append(_trust.HasSeenAnother ? "it shows another certificate than the expected one." : exception.InnerException?.Message ?? exception.Message);
+        return new(CallStatusCode.Unavailable, text.ToString(), innerException: exception);
+    }
+}

@@ -1,0 +1,288 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.AspNetCore.Builder;
+using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Http2;
+using Vitrine.Transports.Tests.Grpc;
+using Vitrine.Wire.V1;
+
+namespace Vitrine.Transports.Tests.Calls;
+
+/// <summary>What a call is, whatever carries it: the same for every transport.</summary>
+public sealed class CallContractTests
+{
+    public static TheoryData<string> Transports => ["grpc", "json"];
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task FourKindsOfCall_AnswersOfTheEcho(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport);
+        ByteString payload = ByteString.CopyFrom([.. Enumerable.Range(0, 256).Select(i => (byte)i)]);
+        EchoReply reply = new();
+        await host.Channel.CallAsync(EchoService.Unary, new EchoRequest { Payload = payload }, reply, CallOptions.Default);
+        Assert.Equal(new EchoReply { Payload = payload, Requests = 1 }, reply);
+
+        await using (ClientCall call = await host.Channel.StartAsync(EchoService.ServerStream, CallOptions.Default))
+        {
+            await call.WriteAsync(new EchoRequest { Payload = payload, ReplyCount = 300 });
+            await call.CompleteWritesAsync();
+            for (ulong i = 0; i < 300; i++)
+            {
+                Assert.True(await call.ReadAsync(reply));
+                Assert.Equal(new EchoReply { Payload = payload, Requests = 1, Sequence = i }, reply);
+            }
+
+            Assert.False(await call.ReadAsync(reply));
+            Assert.False(await call.ReadAsync(reply));
+        }
+
+        await using (ClientCall call = await host.Channel.StartAsync(EchoService.ClientStream, CallOptions.Default))
+        {
+            for (int i = 0; i < 300; i++)
+            {
+                await call.WriteAsync(new EchoRequest { Payload = ByteString.CopyFromUtf8($"{i}") });
+            }
+
+            await call.CompleteWritesAsync();
+            await call.ReadSingleAsync(reply);
+            Assert.Equal((300ul, "299"), (reply.Requests, reply.Payload.ToStringUtf8()));
+        }
+
+        await using (ClientCall call = await host.Channel.StartAsync(EchoService.Duplex, CallOptions.Default))
+        {
+            for (int i = 0; i < 100; i++) // one after the other: nothing waits for the end of the requests
+            {
+                await call.WriteAsync(new EchoRequest { Payload = ByteString.CopyFromUtf8($"{i}") });
+                Assert.True(await call.ReadAsync(reply));
+                Assert.Equal($"{i}", reply.Payload.ToStringUtf8());
+            }
+
+            await call.CompleteWritesAsync();
+            Assert.False(await call.ReadAsync(reply));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task ManyAtOnceAndLarge_EachHasItsOwn(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport);
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(async i =>
+        {
+            byte[] bytes = new byte[i == 0 ? 3 << 20 : i * 37];
+            new Random(i).NextBytes(bytes);
+            EchoReply reply = new();
+            await host.Channel.CallAsync(EchoService.Unary, new EchoRequest { Payload = ByteString.CopyFrom(bytes) }, reply, CallOptions.Default);
+            Assert.True(reply.Payload.Span.SequenceEqual(bytes));
+        }));
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task Failure_CodeMessageAndDetailsBeforeAndAfterAnswers(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport);
+        const string message = "größer als 100 % \"so\" \\ \n日本 \ud83d\ude00";
+        ByteString detail = ByteString.CopyFromUtf8("detail");
+        foreach (CallStatusCode code in System.Enum.GetValues<CallStatusCode>().Where(code => code != CallStatusCode.Ok))
+        {
+            EchoRequest request = new() { Failure = new() { Code = (int)code, Message = message, Detail = detail } };
+            AssertFailure(code, await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(EchoService.Unary, request, new EchoReply(), CallOptions.Default).AsTask()));
+
+            await using ClientCall call = await host.Channel.StartAsync(EchoService.Duplex, CallOptions.Default);
+            EchoReply reply = new();
+            await call.WriteAsync(new EchoRequest());
+            Assert.True(await call.ReadAsync(reply));
+            await call.WriteAsync(request);
+            AssertFailure(code, await Assert.ThrowsAsync<CallException>(() => call.ReadAsync(reply).AsTask()));
+            AssertFailure(code, await Assert.ThrowsAsync<CallException>(() => call.ReadAsync(reply).AsTask()));
+        }
+
+        void AssertFailure(CallStatusCode code, CallException failure)
+        {
+            Assert.Equal((code, message), (failure.Code, failure.Message));
+            Any any = Assert.Single(failure.Details);
+            Assert.Equal(detail, any.Unpack<EchoReply>().Payload);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task Metadata_TextAndBytesBothWays(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport);
+        CallMetadata sent = new();
+        sent.Add("echo-text", "value, with blanks");
+        sent.Add("echo-bytes-bin", new byte[] { 0, 255, 1, 2 });
+        sent.Add("echo-trailer-text", "end");
+        sent.Add("echo-trailer-bytes-bin", new byte[] { 9 });
+        foreach (CallMethod method in (CallMethod[])[EchoService.Unary, EchoService.ServerStream])
+        {
+            await using ClientCall call = await host.Channel.StartAsync(method, new() { Metadata = sent });
+            await call.WriteAsync(new EchoRequest { ReplyCount = 1 });
+            await call.CompleteWritesAsync();
+            CallMetadata received = await call.ReadMetadataAsync();
+            Assert.Equal("value, with blanks", received.Text("echo-text"));
+            Assert.Equal([0, 255, 1, 2], received.Bytes("echo-bytes-bin")!.Value.ToArray());
+            while (await call.ReadAsync(new EchoReply()))
+            {
+            }
+
+            Assert.Equal("end", call.Trailers.Text("echo-trailer-text"));
+            Assert.Equal([9], call.Trailers.Bytes("echo-trailer-bytes-bin")!.Value.ToArray());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task Deadline_FailsHereAndAtTheServer(string transport)
+    {
+        TaskCompletionSource<CallStatusCode> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        CallBinding waiting = new(EchoService.Unary, call => WaitAsync(call, ended));
+        await using CallHost host = await CallHost.StartAsync(transport, [waiting]);
+        CallException failure = await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(
+            EchoService.Unary, new EchoRequest(), new EchoReply(), new() { Deadline = CallDeadline.After(TimeSpan.FromMilliseconds(200)) }).AsTask());
+        Assert.Equal(CallStatusCode.DeadlineExceeded, failure.Code);
+        Assert.Contains(await ended.Task.WaitAsync(GrpcHost.Patience), (CallStatusCode[])[CallStatusCode.DeadlineExceeded, CallStatusCode.Cancelled]);
+        CallException past = await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(
+            EchoService.Unary, new EchoRequest(), new EchoReply(), new() { Deadline = CallDeadline.After(TimeSpan.Zero) }).AsTask());
+        Assert.Equal(CallStatusCode.DeadlineExceeded, past.Code);
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task CancelledOrDisposed_ReachesTheServer(string transport)
+    {
+        TaskCompletionSource<CallStatusCode> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (CallHost host = await CallHost.StartAsync(transport, [new(EchoService.Unary, call => WaitAsync(call, ended))]))
+        {
+            using CancellationTokenSource given = new(TimeSpan.FromMilliseconds(200));
+            CallException failure = await Assert.ThrowsAsync<CallException>(() =>
+                host.Channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default, given.Token).AsTask());
+            Assert.Equal(CallStatusCode.Cancelled, failure.Code);
+            Assert.Equal(CallStatusCode.Cancelled, await ended.Task.WaitAsync(GrpcHost.Patience));
+        }
+
+        TaskCompletionSource<CallStatusCode> read = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (CallHost host = await CallHost.StartAsync(transport, [new(EchoService.Duplex, call => ReadAllAsync(call, read))]))
+        {
+            ClientCall call = await host.Channel.StartAsync(EchoService.Duplex, CallOptions.Default);
+            await call.WriteAsync(new EchoRequest());
+            Assert.True(await call.ReadAsync(new EchoReply()));
+            await call.DisposeAsync();
+            Assert.Equal(CallStatusCode.Cancelled, await read.Task.WaitAsync(GrpcHost.Patience));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task HandlerAborts_ItsReadEndsAndTheCallerSeesIt(string transport)
+    {
+        TaskCompletionSource<CallStatusCode> read = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using CallHost host = await CallHost.StartAsync(transport, [new(EchoService.Duplex, async call =>
+        {
+            Task reading = ReadAllAsync(call, read).AsTask();
+            call.Abort();
+            call.Abort();
+            await reading;
+        })]);
+        await using ClientCall call = await host.Channel.StartAsync(EchoService.Duplex, CallOptions.Default);
+        CallException failure = await Assert.ThrowsAsync<CallException>(() => call.ReadAsync(new EchoReply()).AsTask().WaitAsync(GrpcHost.Patience));
+        Assert.Equal(CallStatusCode.Cancelled, failure.Code);
+        Assert.Equal(CallStatusCode.Cancelled, await read.Task.WaitAsync(GrpcHost.Patience));
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task HandlerWithAFault_UnknownAndNothingOfIt(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport, [new(EchoService.Unary, _ => throw new InvalidOperationException("secret"))]);
+        CallException failure = await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default).AsTask());
+        Assert.Equal(CallStatusCode.Unknown, failure.Code);
+        Assert.DoesNotContain("secret", failure.Message, StringComparison.Ordinal);
+        CallException missing = await Assert.ThrowsAsync<CallException>(async () =>
+        {
+            await using ClientCall call = await host.Channel.StartAsync(EchoService.Duplex, CallOptions.Default);
+            await call.CompleteWritesAsync();
+            await call.ReadAsync(new EchoReply());
+        });
+        Assert.Equal(CallStatusCode.Unimplemented, missing.Code);
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task NobodyThere_Unavailable(string transport)
+    {
+        await using CallHost host = await CallHost.StartAsync(transport);
+        await host.StopAsync();
+        CallException failure = await Assert.ThrowsAsync<CallException>(() =>
+            host.Channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default).AsTask().WaitAsync(GrpcHost.Patience));
+        Assert.Equal(CallStatusCode.Unavailable, failure.Code);
+    }
+
+    private static async ValueTask WaitAsync(ServerCall call, TaskCompletionSource<CallStatusCode> ended)
+    {
+        await call.ReadAsync(new EchoRequest());
+        TaskCompletionSource over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (call.Cancelled.Register(() => over.TrySetResult()))
+        {
+            await over.Task;
+        }
+
+        ended.TrySetResult(call.Deadline.IsNone ? CallStatusCode.Cancelled : CallStatusCode.DeadlineExceeded);
+        call.Cancelled.ThrowIfCancellationRequested();
+    }
+
+    private static async ValueTask ReadAllAsync(ServerCall call, TaskCompletionSource<CallStatusCode> ended)
+    {
+        try
+        {
+            EchoRequest request = new();
+            while (await call.ReadAsync(request))
+            {
+                await call.WriteAsync(new EchoReply());
+            }
+
+            ended.TrySetResult(CallStatusCode.Ok);
+        }
+        catch (CallException exception)
+        {
+            ended.TrySetResult(exception.Code);
+            throw;
+        }
+    }
+
+    /// <summary>A server and a channel to it, over one transport.</summary>
+    private sealed class CallHost(WebApplication app, ICallChannel channel) : IAsyncDisposable
+    {
+        public ICallChannel Channel { get; } = channel;
+
+        public static async Task<CallHost> StartAsync(string transport, IEnumerable<CallBinding>? bindings = null)
+        {
+            CallTable table = new(bindings ?? new EchoService().Bindings);
+            (WebApplication app, Uri address) = await GrpcHost.ListenAsync(builder =>
+            {
+                if (transport == "grpc")
+                {
+                    builder.UseGrpcCalls(table, new());
+                }
+                else
+                {
+                    builder.UseJsonCalls(table, new());
+                }
+            });
+            return new(app, transport == "grpc" ? new GrpcChannel(address) : new HttpJsonChannel(address));
+        }
+
+        public async Task StopAsync() => await app.StopAsync(new CancellationToken(canceled: true));
+
+        public async ValueTask DisposeAsync()
+        {
+            await Channel.DisposeAsync();
+            await StopAsync();
+            await app.DisposeAsync();
+        }
+    }
+}
