@@ -9,11 +9,17 @@ internal sealed class ShareProcess : IAsyncDisposable
     private readonly ChildProcess _child;
     private readonly string _directory;
 
-    private ShareProcess(ChildProcess child, string directory, Uri url, int processId) =>
-        (_child, _directory, Url, ProcessId) = (child, directory, url, processId);
+    private ShareProcess(ChildProcess child, string directory, Uri url, string token, string? administerToken, int processId) =>
+        (_child, _directory, Url, Token, AdministerToken, ProcessId) = (child, directory, url, token, administerToken, processId);
 
     /// <summary>Address with the token.</summary>
     public Uri Url { get; }
+
+    /// <summary>The token in it.</summary>
+    public string Token { get; }
+
+    /// <summary>The token of <c>--administer on</c>; null without.</summary>
+    public string? AdministerToken { get; }
 
     public int ProcessId { get; }
 
@@ -46,8 +52,10 @@ internal sealed class ShareProcess : IAsyncDisposable
             }
 
             using JsonDocument document = JsonDocument.Parse(await File.ReadAllBytesAsync(ready, cancellationToken));
+            JsonElement root = document.RootElement;
             return new ShareProcess(
-                child, directory, new Uri(document.RootElement.GetProperty("url").GetString()!), document.RootElement.GetProperty("pid").GetInt32());
+                child, directory, new Uri(root.GetProperty("url").GetString()!), root.GetProperty("token").GetString()!,
+                root.TryGetProperty("administerToken", out JsonElement administer) ? administer.GetString() : null, root.GetProperty("pid").GetInt32());
         }
         catch
         {

@@ -16,16 +16,20 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Vitrine.Server.Access;
 using Vitrine.Server.Metrics;
+using Vitrine.Server.Service;
 using Vitrine.Server.Sharing;
 using Vitrine.Server.Web;
 using Vitrine.Transports;
+using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
 using Vitrine.Transports.WebSocket;
 using Vitrine.Wire;
 
 namespace Vitrine.Server;
 
-/// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web page, <c>/stream</c>, <c>/healthz</c> and <c>/metrics</c>.</summary>
+/// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web page, <c>/stream</c>, <c>/healthz</c>,
+/// <c>/metrics</c>, and calls as gRPC and as JSON below <c>/api/</c>.</summary>
 /// <remarks>All members may be called from any thread.</remarks>
 public sealed class VitrineServer : IAsyncDisposable
 {
@@ -38,14 +42,18 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly IDisposable? _export;
     private readonly WebApplication _app;
     private readonly ViewerSeats _seats;
+    private readonly DesktopService _desktop;
     private readonly PriorKnowledge _priorKnowledge = new();
     private int _isStopped;
+
+    private static string ProgramVersion => typeof(VitrineServer).Assembly.GetName().Version?.ToString(3) ?? "";
 
     private VitrineServer(ShareSession session, ServerOptions options, TimeProvider time, ILoggerFactory? logs)
     {
         (_session, _options) = (session, options);
         _access = new(options);
         _seats = new(options.ViewersMax);
+        _desktop = new(session, _seats);
         _failures = new(time);
         _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
         _export = OtlpExport.StartIfAsked();
@@ -60,6 +68,9 @@ public sealed class VitrineServer : IAsyncDisposable
 
     /// <summary>The token that lets people view.</summary>
     public string Token => _access.ViewToken;
+
+    /// <summary>The token that also lets people administer; null unless asked for.</summary>
+    public string? AdministerToken => _access.AdministerToken;
 
     /// <summary>Address of the page for people who may view; holds the token.</summary>
     public Uri Url => AddressFor(_access.ViewToken);
@@ -126,6 +137,7 @@ public sealed class VitrineServer : IAsyncDisposable
     private async Task ReleaseAsync()
     {
         await _app.DisposeAsync();
+        _desktop.Dispose();
         _export?.Dispose();
         _metrics.Dispose();
         _certificate?.Dispose();
@@ -180,11 +192,16 @@ public sealed class VitrineServer : IAsyncDisposable
         builder.Services.AddSingleton<IConnectionListenerFactory>(_priorKnowledge);
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         WebApplication app = builder.Build();
+        CallTable calls = new(Bindings());
+        CallGate gate = new(_access, _failures);
+        ILogger? log = logs?.CreateLogger("Vitrine.Calls");
+        app.UseGrpcCalls(calls, new() { Access = gate.Check, Logger = log });
         app.Use(next => context =>
         {
             SecurityHeaders.Apply(context.Response.Headers);
             return next(context);
         });
+        app.UseJsonCalls(calls, new() { Access = gate.Check, Logger = log, About = ("Vitrine", ProgramVersion) });
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan }); // the viewer's clock requests show that it lives
         app.Use(next => context => context.Request.Path.Value switch
         {
@@ -198,6 +215,19 @@ public sealed class VitrineServer : IAsyncDisposable
         return app;
     }
 
+    private List<CallBinding> Bindings()
+    {
+        List<CallBinding> bindings = [.. _desktop.Bindings];
+        foreach (CallBinding echo in new EchoService().Bindings)
+        {
+            bindings.Add(echo with { Method = new(echo.Method.Descriptor, ViewerGrants.View) }); // what a network carries is not for strangers to try here
+        }
+
+        bindings.AddRange(new HealthService(bindings.Select(binding => binding.Method.Service).Distinct()).Bindings);
+        bindings.AddRange(new ReflectionService(bindings).Bindings);
+        return bindings;
+    }
+
     private void ConfigureKestrel(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
@@ -209,6 +239,7 @@ public sealed class VitrineServer : IAsyncDisposable
         limits.MaxRequestHeaderCount = 64;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        GrpcServer.ConfigureLimits(limits);
         limits.MaxResponseBufferSize = 64 * 1024; // what waits here cannot be replaced by something newer
         kestrel.Listen(_options.Listen, _options.Port, listen =>
         {
@@ -232,9 +263,11 @@ public sealed class VitrineServer : IAsyncDisposable
 
     private async Task StreamAsync(HttpContext context)
     {
-        if (!context.WebSockets.IsWebSocketRequest || !context.WebSockets.WebSocketRequestedProtocols.Contains(WebSocketPacketConnection.SubProtocol))
+        bool isHttp2 = Http2PacketConnection.IsRequest(context.Request);
+        if (!isHttp2 && (!context.WebSockets.IsWebSocketRequest || !context.WebSockets.WebSocketRequestedProtocols.Contains(WebSocketPacketConnection.SubProtocol)))
         {
-            await RefuseAsync(context, StatusCodes.Status400BadRequest, $"This address takes WebSockets that ask for the sub-protocol {WebSocketPacketConnection.SubProtocol}.");
+            await RefuseAsync(context, StatusCodes.Status400BadRequest,
+                $"This address takes WebSockets that ask for the sub-protocol {WebSocketPacketConnection.SubProtocol}, and HTTP/2 requests with a body of {Http2PacketConnection.ContentType}.");
             return;
         }
 
@@ -269,6 +302,13 @@ public sealed class VitrineServer : IAsyncDisposable
 
         try
         {
+            if (isHttp2)
+            {
+                await using Http2PacketConnection bodies = Http2PacketConnection.Accept(context);
+                await _session.ServeAsync(bodies, grants);
+                return;
+            }
+
             WebSocketAcceptContext accept = new() { SubProtocol = WebSocketPacketConnection.SubProtocol, KeepAliveInterval = Timeout.InfiniteTimeSpan };
             string peer = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort).ToString();
             await using WebSocketPacketConnection connection = new(await context.WebSockets.AcceptWebSocketAsync(accept), peer, abort: context.Abort);

@@ -56,8 +56,9 @@ internal sealed class Setting
         new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file that exists", File.Exists),
         new("key", "FILE", "private key of the certificate (PEM)", "a PEM file that exists", File.Exists),
         new("max-viewers", "N", $"most viewers at once (default: {ShareSettings.DefaultMaxViewers})", $"1 to {ShareSettings.MaxViewersMax}", IsNumber(1, ShareSettings.MaxViewersMax)),
+        new("administer", "on|off", "makes a second token, for programs, that may also see who looks, and stop and start sharing (default: off)", "on or off", text => text is "on" or "off"),
         new("cpus", "LIST", "processors to run on (default: all); measure before: it rarely helps", $"numbers below {ThreadScheduling.ProcessorsMax} and ranges, such as 0-3,6", text => TryParseProcessors(text, out _)),
-        new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}", "a file", IsText(4096)),
+        new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}, with administer on \"administerToken\" too", "a file", IsText(4096)),
     ];
 
     /// <summary>Those of <see cref="All"/> with the given names, in that order.</summary>

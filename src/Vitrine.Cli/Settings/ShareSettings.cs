@@ -52,6 +52,9 @@ internal sealed class ShareSettings
 
     public int MaxViewers { get; set; } = DefaultMaxViewers;
 
+    /// <summary>«on» or «off».</summary>
+    public string Administer { get; set; } = "off";
+
     public string? Cpus { get; set; }
 
     public string? ReadyFile { get; set; }

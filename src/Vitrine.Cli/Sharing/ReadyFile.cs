@@ -13,7 +13,7 @@ internal sealed partial class ReadyFile : IDisposable
     /// <summary>Writes the file: beside it first, then renamed, so that nobody reads half of it.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">This user may not write there.</exception>
-    public static ReadyFile Write(string path, Uri url, string token)
+    public static ReadyFile Write(string path, Uri url, string token, string? administerToken)
     {
         string temporary = $"{path}.{Environment.ProcessId}.part";
         try
@@ -26,7 +26,7 @@ internal sealed partial class ReadyFile : IDisposable
 
             using (FileStream stream = new(temporary, ownerOnly))
             {
-                JsonSerializer.Serialize(stream, new Content(url.AbsoluteUri, token, Environment.ProcessId), ContentJson.Default.Content);
+                JsonSerializer.Serialize(stream, new Content(url.AbsoluteUri, token, Environment.ProcessId, administerToken), ContentJson.Default.Content);
             }
 
             File.Move(temporary, path, overwrite: true);
@@ -42,9 +42,9 @@ internal sealed partial class ReadyFile : IDisposable
     /// <summary>Removes it: who finds it may connect.</summary>
     public void Dispose() => File.Delete(_path);
 
-    internal sealed record Content(string Url, string Token, int Pid);
+    internal sealed record Content(string Url, string Token, int Pid, string? AdministerToken);
 
-    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
     [JsonSerializable(typeof(Content))]
     internal sealed partial class ContentJson : JsonSerializerContext;
 }

@@ -57,6 +57,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             Port = settings.Port,
             ViewersMax = settings.MaxViewers,
             Token = token,
+            Administer = settings.Administer == "on",
             CertificatePath = settings.Cert,
             CertificateKeyPath = settings.Key,
         };
@@ -128,7 +129,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         ReadyFile? ready = null;
         try
         {
-            ready = settings.ReadyFile is { } path ? ReadyFile.Write(path, server.Url, server.Token) : null;
+            ready = settings.ReadyFile is { } path ? ReadyFile.Write(path, server.Url, server.Token, server.AdministerToken) : null;
             Announce(server, options);
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
@@ -172,6 +173,11 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         text += IPAddress.IsLoopback(options.Listen)
             ? "Only this machine can open it. To share on the network: --listen 0.0.0.0 (with TLS, by itself).\n"
             : "Whoever has this address can look.\n";
+        if (server.AdministerToken is { } administerToken)
+        {
+            text += $"Token of programs that may also see who looks, and stop and start sharing: {administerToken}\n";
+        }
+
         terminal.Output.WriteLine(text + "Ctrl-C stops.");
         terminal.Output.Flush();
     }
