@@ -12,6 +12,7 @@ internal sealed class GrpcClientCall : ClientCall
     private readonly CallOptions _options;
     private readonly CancellationToken _caller;
     private readonly CancellationTokenSource _over;
+    private readonly CancellationToken _ended; // of _over; usable when that is disposed of
     private readonly HttpRequestMessage _request;
     private readonly GrpcRequestContent _content;
     private readonly Task<HttpResponseMessage> _sending;
@@ -19,7 +20,7 @@ internal sealed class GrpcClientCall : ClientCall
     private readonly SemaphoreSlim _reading = new(1); // a write that fails looks for the reason
     private GrpcResponse? _response;
     private CallException? _failure; // of this side, or of the way
-    private bool _isDisposed;
+    private volatile bool _isDisposed;
 
     public GrpcClientCall(GrpcChannel channel, CallMethod method, CallOptions options, CancellationToken cancellation)
     {
@@ -27,8 +28,9 @@ internal sealed class GrpcClientCall : ClientCall
         _frame = new(channel.Options.RequestBytesMax + MessageFrame.HeadBytes);
         _content = new();
         _over = channel.CreateSource(options, cancellation);
+        _ended = _over.Token;
         _request = channel.CreateRequest(method, options, _content);
-        _sending = channel.SendAsync(_request, _over.Token);
+        _sending = channel.SendAsync(_request, _ended);
         _ = FailWithSendingAsync();
     }
 
@@ -55,8 +57,8 @@ internal sealed class GrpcClientCall : ClientCall
         {
             MessageFrame.Write(message, _options.Compression, _channel.Options.RequestBytesMax, _frame);
             Stream stream = await _content.Opened;
-            await stream.WriteAsync(_frame.Written, _over.Token);
-            await stream.FlushAsync(_over.Token);
+            await stream.WriteAsync(_frame.Written, _ended);
+            await stream.FlushAsync(_ended);
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or HttpRequestException or ObjectDisposedException or InvalidOperationException)
         {
@@ -81,14 +83,9 @@ internal sealed class GrpcClientCall : ClientCall
         try
         {
             GrpcResponse response = await ReceiveHeadersAsync();
-            if (_failure is { } failure)
-            {
-                throw failure;
-            }
-
             try
             {
-                return await response.ReadAsync(into, _over.Token) || (response.Failure is { } ended ? throw ended : false);
+                return await response.ReadAsync(into, _ended) || (response.Failure is { } ended ? throw ended : false);
             }
             catch (Exception exception) when (!ReferenceEquals(exception, response.Failure))
             {
@@ -106,7 +103,7 @@ internal sealed class GrpcClientCall : ClientCall
         await _reading.WaitAsync();
         try
         {
-            return (await ReceiveHeadersAsync()).Metadata;
+            return (_response ?? await ReceiveHeadersAsync()).Metadata;
         }
         finally
         {
@@ -129,6 +126,8 @@ internal sealed class GrpcClientCall : ClientCall
 
         _content.Abort();
         await ((Task)_sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _reading.WaitAsync(); // a read that runs ends by the cancellation; its buffer is not given back before
+        _failure ??= GivenUp();
         if (_response is null && _sending.IsCompletedSuccessfully)
         {
             _sending.Result.Dispose();
@@ -137,7 +136,7 @@ internal sealed class GrpcClientCall : ClientCall
         _response?.Dispose();
         _request.Dispose();
         _over.Dispose();
-        _reading.Dispose();
+        _reading.Release();
     }
 
     private async Task FailWithSendingAsync()
@@ -148,14 +147,14 @@ internal sealed class GrpcClientCall : ClientCall
 
     private async ValueTask<GrpcResponse> ReceiveHeadersAsync()
     {
-        if (_response is { } known)
-        {
-            return known;
-        }
-
         if (_failure is { } failure)
         {
             throw failure;
+        }
+
+        if (_response is { } known)
+        {
+            return known;
         }
 
         try
@@ -168,10 +167,15 @@ internal sealed class GrpcClientCall : ClientCall
         }
     }
 
+    private static CallException GivenUp(Exception? exception = null) => new(CallStatusCode.Cancelled, "The call was given up.", innerException: exception);
+
+    private CallException Explain(Exception exception) =>
+        _failure ?? (_isDisposed ? GivenUp(exception) : _channel.Explain(exception, _options, _ended, _caller));
+
     /// <summary>Ends the call on this side.</summary>
     private CallException Fail(Exception exception)
     {
-        _failure = _channel.Explain(exception, _options, _over.Token, _caller);
+        _failure = Explain(exception);
         _over.Cancel();
         _content.Abort();
         return _failure;
@@ -180,16 +184,16 @@ internal sealed class GrpcClientCall : ClientCall
     /// <summary>Why a write failed: the call's own status, when the server has sent one.</summary>
     private async ValueTask<CallException> ExplainAsync(Exception exception)
     {
-        if (_over.IsCancellationRequested)
+        if (_ended.IsCancellationRequested)
         {
-            return _failure ?? _channel.Explain(exception, _options, _over.Token, _caller);
+            return Explain(exception);
         }
 
         await _reading.WaitAsync();
         try
         {
             GrpcResponse response = await ReceiveHeadersAsync();
-            await response.PrefetchAsync(_over.Token);
+            await response.PrefetchAsync(_ended);
             return response.Failure ?? new(CallStatusCode.Cancelled, "The server has ended the call; its answers can still be read.", innerException: exception);
         }
         catch (CallException failure)
@@ -198,7 +202,7 @@ internal sealed class GrpcClientCall : ClientCall
         }
         catch (Exception inner)
         {
-            return _channel.Explain(inner, _options, _over.Token, _caller);
+            return Explain(inner);
         }
         finally
         {

@@ -251,6 +251,22 @@ public sealed class GrpcCallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DisposedWhileItReads_ReadThrows()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            ClientCall call = await _channel.StartAsync(EchoService.Duplex, CallOptions.Default);
+            await call.WriteAsync(new EchoRequest { Payload = Payload });
+            Assert.True(await call.ReadAsync(new EchoReply()));
+            Task<CallException> failing = Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoReply()));
+            await call.DisposeAsync();
+            Assert.Equal(CallStatusCode.Cancelled, (await failing).Code);
+            Assert.Equal(CallStatusCode.Cancelled, (await Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoReply()))).Code);
+            Assert.Equal(CallStatusCode.Cancelled, (await Assert.ThrowsAsync<CallException>(async () => await call.WriteAsync(new EchoRequest()))).Code);
+        }
+    }
+
+    [Fact]
     public async Task ServerKilledInACall_Unavailable()
     {
         await using ClientCall call = await _channel.StartAsync(EchoService.Duplex, CallOptions.Default);
