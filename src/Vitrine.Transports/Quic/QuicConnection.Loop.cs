@@ -20,6 +20,9 @@ public sealed unsafe partial class QuicConnection : ITimed
 
     private const int ProbesMax = 8;
 
+    // A client's socket has one peer, whose datagrams the system joins: few slots hold many.
+    private const int ClientBatchMessages = 4;
+
     // After the close, stray packets are answered or ignored for so many probe timeouts (RFC 9000, section 10.2).
     private const int LingerProbeTimeouts = 3;
 
@@ -70,6 +73,7 @@ public sealed unsafe partial class QuicConnection : ITimed
     private long _consumed;
     private long _sendBytes;
     private int _datagramBytesMax;
+    private int _packetBytesMax;
     private NativeBlock* _datagramHeld;
     private long _bidiNative;
     private long _uniNative;
@@ -156,7 +160,7 @@ public sealed unsafe partial class QuicConnection : ITimed
         : this(loop, server, tls, options, port, in local, in remote) => (_connect, _fingerprint) = (connect, fingerprint);
 
     internal static QuicPort OpenPort(IPEndPoint local, IPEndPoint remote) => new(
-        UdpSocket.Bind(local, new UdpSocketOptions { Remote = remote, ReceiveBatchMessages = 4, DualStack = false }), isConnected: true);
+        UdpSocket.Bind(local, new UdpSocketOptions { Remote = remote, ReceiveBatchMessages = ClientBatchMessages, DualStack = false }), isConnected: true, ClientBatchMessages);
 
     private void StartClient()
     {
@@ -784,6 +788,12 @@ public sealed unsafe partial class QuicConnection : ITimed
         _schedule.Clear();
         Settle(reason);
         _isLingering = true;
+        if (linger == 0)
+        {
+            Retire(); // at once: the next packet of this client may be a better first one
+            return;
+        }
+
         _loop.SetTimer(this, now + linger);
     }
 
@@ -805,6 +815,11 @@ public sealed unsafe partial class QuicConnection : ITimed
             {
                 Blocks.Return((NativeBlock*)block);
             }
+        }
+
+        if (reason is QuicTransportClose { ByPeer: false })
+        {
+            _server?.ProtocolError();
         }
 
         if (_isInHandshake)
@@ -1074,7 +1089,11 @@ public sealed unsafe partial class QuicConnection : ITimed
         }
 
         LibNgtcp2.ngtcp2_conn_update_pkt_tx_time(_connection, now);
-        UpdateDatagramMax();
+        if ((int)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection) != _packetBytesMax)
+        {
+            UpdateDatagramMax();
+        }
+
         if (batchPort.IsBlocked)
         {
             _loop.WaitWritable(batchPort, this);
@@ -1275,6 +1294,7 @@ public sealed unsafe partial class QuicConnection : ITimed
 
     private void UpdateDatagramMax()
     {
+        _packetBytesMax = (int)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection);
         Ngtcp2TransportParameters* remote = LibNgtcp2.ngtcp2_conn_get_remote_transport_params(_connection);
         if (remote is null || remote->MaxDatagramFrameSize == 0 || Options.DatagramQueueMax == 0)
         {
@@ -1282,8 +1302,7 @@ public sealed unsafe partial class QuicConnection : ITimed
             return;
         }
 
-        long packet = (long)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection);
-        Volatile.Write(ref _datagramBytesMax, (int)Math.Clamp(packet - DatagramOverheadBytes, 0, (long)Math.Min(remote->MaxDatagramFrameSize, 65535) - 3));
+        Volatile.Write(ref _datagramBytesMax, (int)Math.Clamp(_packetBytesMax - DatagramOverheadBytes, 0, (long)Math.Min(remote->MaxDatagramFrameSize, 65535) - 3));
     }
 
     private void SendAgain()

@@ -75,6 +75,9 @@ internal sealed unsafe class QuicEventLoop : IDisposable
     /// <summary>Nanoseconds of the monotonic clock.</summary>
     public static ulong Now => (ulong)Stopwatch.GetTimestamp();
 
+    /// <summary>Called on its thread when it ends by a bug of ours.</summary>
+    public Action<Exception>? Faulted { get; set; }
+
     /// <summary>Memory of its connections' streams.</summary>
     public NativeBlockPool Blocks { get; } = new();
 
@@ -250,6 +253,11 @@ internal sealed unsafe class QuicEventLoop : IDisposable
             _posted = [];
         }
 
+        if (fault is not null)
+        {
+            Faulted?.Invoke(fault);
+        }
+
         QuicCloseReason reason = fault is null ? new QuicEndpointDisposed() : new QuicLocalFailure(fault.ToString());
         foreach (Action action in posted)
         {
@@ -414,7 +422,7 @@ internal sealed unsafe class QuicEventLoop : IDisposable
                 }
             }
 
-            if (count < _datagrams.Length)
+            if (count < port.BatchMessages)
             {
                 return;
             }

@@ -11,6 +11,9 @@ public sealed class QuicListener : IAsyncDisposable
 {
     private const int SecretBytes = 32;
 
+    // As many as a turn of the loop hands on at a time.
+    private const int BatchMessages = 64;
+
     private readonly QuicListenerOptions _options;
     private readonly QuicTls _tls;
     private readonly QuicServer[] _servers;
@@ -21,6 +24,7 @@ public sealed class QuicListener : IAsyncDisposable
     private long _completed;
     private long _failed;
     private long _refused;
+    private long _protocolErrors;
     private long _retries;
     private long _tokensRefused;
     private long _versionNegotiations;
@@ -51,7 +55,7 @@ public sealed class QuicListener : IAsyncDisposable
         {
             for (int i = 0; i < options.Loops; i++)
             {
-                UdpSocket socket = UdpSocket.Bind(LocalEndPoint, new UdpSocketOptions { ReusePort = options.Loops > 1 });
+                UdpSocket socket = UdpSocket.Bind(LocalEndPoint, new UdpSocketOptions { ReusePort = options.Loops > 1, ReceiveBatchMessages = BatchMessages });
                 sockets.Add(socket);
                 LocalEndPoint = socket.LocalEndPoint;
             }
@@ -80,7 +84,8 @@ public sealed class QuicListener : IAsyncDisposable
         for (int i = 0; i < options.Loops; i++)
         {
             QuicServer server = _servers[i];
-            QuicPort port = new(sockets[i], isConnected: false) { Server = server };
+            QuicPort port = new(sockets[i], isConnected: false, BatchMessages) { Server = server };
+            server.Loop.Faulted = fault => _accepted.Writer.TryComplete(fault);
             server.Loop.Post(() => server.Loop.AddPort(port));
         }
     }
@@ -113,6 +118,7 @@ public sealed class QuicListener : IAsyncDisposable
 
     /// <summary>The next connection: its handshake is complete, or it brought early data. The caller owns it.</summary>
     /// <exception cref="ObjectDisposedException">The listener is disposed.</exception>
+    /// <exception cref="QuicException">It failed: a bug.</exception>
     public async ValueTask<QuicConnection> AcceptConnectionAsync(CancellationToken cancellationToken = default)
     {
         try
@@ -121,8 +127,13 @@ public sealed class QuicListener : IAsyncDisposable
             Interlocked.Decrement(ref _backlog);
             return connection;
         }
-        catch (ChannelClosedException)
+        catch (ChannelClosedException exception)
         {
+            if (exception.InnerException is { } fault)
+            {
+                throw new QuicException("The listener failed.", fault);
+            }
+
             throw new ObjectDisposedException(nameof(QuicListener));
         }
     }
@@ -135,6 +146,7 @@ public sealed class QuicListener : IAsyncDisposable
         HandshakesCompleted = Interlocked.Read(ref _completed),
         HandshakesFailed = Interlocked.Read(ref _failed),
         ConnectionsRefused = Interlocked.Read(ref _refused),
+        ProtocolErrors = Interlocked.Read(ref _protocolErrors),
         RetriesSent = Interlocked.Read(ref _retries),
         TokensRefused = Interlocked.Read(ref _tokensRefused),
         ReplaysRefused = _tls.Replays?.Refused ?? 0,
@@ -199,6 +211,8 @@ public sealed class QuicListener : IAsyncDisposable
     }
 
     internal void ConnectionEnded() => Interlocked.Decrement(ref _connections);
+
+    internal void ProtocolError() => Interlocked.Increment(ref _protocolErrors);
 
     internal void RetrySent() => Interlocked.Increment(ref _retries);
 

@@ -13,13 +13,16 @@ internal sealed unsafe class QuicPort : IDisposable
     private SocketAddressBytes _pendingLocal;
     private EcnCodepoint _pendingEcn;
 
-    public QuicPort(UdpSocket socket, bool isConnected) =>
-        (Socket, IsConnected, Local) = (socket, isConnected, socket.ToAddress(socket.LocalEndPoint));
+    public QuicPort(UdpSocket socket, bool isConnected, int batchMessages) =>
+        (Socket, IsConnected, BatchMessages, Local) = (socket, isConnected, batchMessages, socket.ToAddress(socket.LocalEndPoint));
 
     public UdpSocket Socket { get; }
 
     /// <summary>Whether it knows its one peer.</summary>
     public bool IsConnected { get; }
+
+    /// <summary>What one call takes from the system: when it took as many, there may be more.</summary>
+    public int BatchMessages { get; }
 
     /// <summary>As it is bound.</summary>
     public SocketAddressBytes Local { get; }

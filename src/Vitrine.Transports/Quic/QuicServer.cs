@@ -70,6 +70,8 @@ internal sealed unsafe class QuicServer
 
     public void HandshakeEnded(bool isCompleted) => _listener.HandshakeEnded(isCompleted);
 
+    public void ProtocolError() => _listener.ProtocolError();
+
     public void ConnectionEnded() => _listener.ConnectionEnded();
 
     /// <summary>A datagram on a socket of this server.</summary>

@@ -80,6 +80,9 @@ public readonly record struct QuicListenerStatistics
     /// <see cref="QuicListenerOptions.AcceptBacklogMax"/>.</summary>
     public long ConnectionsRefused { get; init; }
 
+    /// <summary>Connections closed because the peer broke the protocol: more streams or bytes than it may send, malformed frames, a TLS alert.</summary>
+    public long ProtocolErrors { get; init; }
+
     /// <summary>Clients asked to prove their address.</summary>
     public long RetriesSent { get; init; }
 

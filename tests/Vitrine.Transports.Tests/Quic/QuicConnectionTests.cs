@@ -24,6 +24,7 @@ public class QuicConnectionTests
         await using QuicPair pair = new(client: client => client with { Protocols = ["nobody-speaks-this"] });
         QuicClosedException failure = await Assert.ThrowsAsync<QuicClosedException>(() => pair.Client.ConnectAsync(pair.To));
         Assert.Equal((byte)120, Assert.IsType<QuicTransportClose>(failure.Reason).TlsAlert); // no_application_protocol, RFC 7301
+        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { ProtocolErrors: 1, HandshakesFailed: 1 });
     }
 
     [QuicFact]

@@ -15,7 +15,9 @@ public class QuicFuzzTests
     [QuicFact]
     public async Task ChangedDatagramsBothWays_HonestConnectionsWork_NothingStays()
     {
-        await using QuicPair pair = new(server => server with { HandshakeTimeout = TimeSpan.FromSeconds(2) });
+        await using QuicPair pair = new(
+            server => server with { HandshakeTimeout = TimeSpan.FromSeconds(8) },
+            client => client with { HandshakeTimeout = TimeSpan.FromMinutes(2), IdleTimeout = TimeSpan.FromMinutes(2) });
         Task serve = EchoServer.RunAsync(pair.Listener);
         await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
         using Socket attacker = UdpRelay.Bind();

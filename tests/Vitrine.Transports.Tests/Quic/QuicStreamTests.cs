@@ -114,6 +114,35 @@ public class QuicStreamTests
     }
 
     [QuicFact]
+    public async Task StreamsThatAreNotDisposed_KeepTheirPlace()
+    {
+        await using QuicPair pair = new(server => server with { UnidirectionalStreamsMax = 2 });
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        Task<int> waits = Task.Run(async () =>
+        {
+            int opened = 0;
+            try
+            {
+                for (; opened < 3; opened++)
+                {
+                    QuicStream stream = await client.OpenStreamAsync(isBidirectional: false);
+                    await stream.WriteAsync(new byte[1], isFinal: true);
+                }
+            }
+            catch (QuicClosedException)
+            {
+                // while it waited for the third
+            }
+
+            return opened;
+        });
+        await server.AcceptStreamAsync();
+        await server.AcceptStreamAsync();
+        await client.CloseAsync();
+        Assert.Equal(2, await waits); // neither of the two was disposed by the server
+    }
+
+    [QuicFact]
     public async Task LowerPriorityNumber_ArrivesFirst()
     {
         await using QuicPair pair = new(
