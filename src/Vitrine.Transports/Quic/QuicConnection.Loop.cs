@@ -465,7 +465,12 @@ public sealed unsafe partial class QuicConnection : ITimed
         OpenNative();
         foreach (QuicStream stream in _changedStreamsSpare)
         {
-            stream.TakeChanges(out ulong? resetCode, out ulong? stopCode, out int creditBytes, out bool hasMore, out bool isReleased);
+            stream.TakeChanges(out ulong? resetCode, out ulong? stopCode, out int creditBytes, out bool hasMore, out bool isReleased, out bool isGivenUp);
+            if (isGivenUp)
+            {
+                QueueCompletion(stream); // whoever waits on this side is told now, not when the peer answers
+            }
+
             if (isReleased)
             {
                 Release(stream);

@@ -27,6 +27,9 @@ public sealed unsafe class QuicStream : IAsyncDisposable
     private ulong _acknowledged;
     private bool _isFinalWritten;
     private bool _isFinalSent;
+    private bool _isFinalAlone;
+    private bool _isFinalAcknowledged;
+    private TaskCompletionSource? _delivered;
 
     // Under the lock: what was received.
     private NativeBlock* _receiveHead;
@@ -113,6 +116,39 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             lock (_lock)
             {
                 return (long)(_written - _acknowledged);
+            }
+        }
+    }
+
+    /// <summary>Ends when the peer has acknowledged all that was written, up to the end. Fails, with what a write would throw, when the sending
+    /// side was given up by either side: then nobody waits for what is written any more. That the peer wants no more of a two-way stream is
+    /// noticed with the next write, or when its other direction has ended.</summary>
+    public Task Delivered
+    {
+        get
+        {
+            if (!CanWrite)
+            {
+                return Task.CompletedTask;
+            }
+
+            lock (_lock)
+            {
+                if (_delivered is null)
+                {
+                    _delivered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                    _ = _delivered.Task.ContinueWith(static task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                    if (_writeFailure is not null)
+                    {
+                        _delivered.SetException(_writeFailure);
+                    }
+                    else if (_isClosed || _isFinalAcknowledged)
+                    {
+                        _delivered.SetResult();
+                    }
+                }
+
+                return _delivered.Task;
             }
         }
     }
@@ -249,6 +285,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             _resetCode = code;
             _writeFailure ??= new QuicStreamException(byPeer: false, code);
             _isFinalWritten = true;
+            _delivered?.TrySetException(_writeFailure);
         }
 
         Enqueue();
@@ -290,6 +327,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
                 _resetCode ??= DisposedCode;
                 _writeFailure ??= new QuicStreamException(byPeer: false, DisposedCode);
                 _isFinalWritten = true;
+                _delivered?.TrySetException(_writeFailure);
             }
 
             if (!_isFinalReceived)
@@ -369,6 +407,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             if (IsBidirectional)
             {
                 _writeFailure ??= new QuicStreamException(byPeer: true, null);
+                _delivered?.TrySetException(_writeFailure);
             }
 
             _isStopped = true;
@@ -388,6 +427,12 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         lock (_lock)
         {
             freed = (long)(end - _acknowledged);
+            if (_isFinalSent && end == _written && (freed == 0 || !_isFinalAlone) && _writeFailure is null)
+            {
+                _isFinalAcknowledged = true;
+                _delivered?.TrySetResult();
+            }
+
             ulong left = end - _acknowledged;
             _acknowledged = end;
             while (left > 0 && _sendHead is not null)
@@ -436,6 +481,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
 
             _isFinalReceived = true;
             _isFinalWritten = _isFinalSent = true;
+            EndDelivery();
             DropSent();
         }
 
@@ -459,6 +505,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
                 }
 
                 _isFinalWritten = _isFinalSent = true;
+                EndDelivery();
                 DropSent();
             }
         }
@@ -485,13 +532,14 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         {
             _sent = _acknowledged;
             _isFinalSent = !CanWrite;
+            _isFinalAlone = false;
             _cursor = _sendHead;
             _cursorAt = _cursor is null ? 0 : _cursor->Start;
         }
     }
 
     /// <summary>Takes the stream off the queue of changed ones, and says what changed.</summary>
-    internal void TakeChanges(out ulong? resetCode, out ulong? stopCode, out int creditBytes, out bool hasMore, out bool isReleased)
+    internal void TakeChanges(out ulong? resetCode, out ulong? stopCode, out int creditBytes, out bool hasMore, out bool isReleased, out bool isGivenUp)
     {
         Interlocked.Exchange(ref _isQueued, 0);
         lock (_lock)
@@ -508,6 +556,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             _unreported = 0;
             hasMore = HasMore;
             isReleased = _isDisposed && _isClosed;
+            isGivenUp = _isDisposed || _resetCode is not null || _stopCode is not null;
         }
     }
 
@@ -559,6 +608,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         {
             _sent += (ulong)bytes;
             _isFinalSent |= isFinal;
+            _isFinalAlone |= isFinal && bytes == 0;
             while (bytes > 0)
             {
                 int count = (int)Math.Min(bytes, _cursor->End - _cursorAt);
@@ -638,6 +688,19 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             {
                 _writing!.SetException(writeFailure);
             }
+        }
+    }
+
+    // Under the lock.
+    private void EndDelivery()
+    {
+        if (_writeFailure is not null)
+        {
+            _delivered?.TrySetException(_writeFailure);
+        }
+        else
+        {
+            _delivered?.TrySetResult();
         }
     }
 

@@ -114,6 +114,99 @@ public class QuicStreamTests
     }
 
     [QuicFact]
+    public async Task GivenUpHere_WaitingReadAndWriteEndAtOnce()
+    {
+        await using QuicPair pair = new(client: client => client with { StreamSendBytesMax = 10_000 });
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
+        (QuicConnection client, _) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
+        await using QuicStream stream = await client.OpenStreamAsync();
+        relay.ToServer = _ => false; // nobody answers
+        Task write = stream.WriteAsync(new byte[1 << 20]).AsTask();
+        Task<int> read = stream.ReadAsync(new byte[10]).AsTask();
+        Task delivered = stream.Delivered;
+        stream.Reset(3);
+        Assert.Equal(3UL, (await Assert.ThrowsAsync<QuicStreamException>(() => write)).Code);
+        Assert.False((await Assert.ThrowsAsync<QuicStreamException>(() => delivered)).ByPeer);
+        stream.StopSending(4);
+        Assert.Equal(4UL, (await Assert.ThrowsAsync<QuicStreamException>(() => read)).Code);
+        QuicStream other = await client.OpenStreamAsync();
+        Task<int> otherRead = other.ReadAsync(new byte[10]).AsTask();
+        await other.DisposeAsync();
+        await Assert.ThrowsAsync<QuicStreamException>(() => otherRead);
+    }
+
+    [QuicFact]
+    public async Task Delivered_EndsWithTheLastAcknowledgement()
+    {
+        await using QuicPair pair = new();
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
+        foreach (bool isFinalAlone in new[] { false, true })
+        {
+            await using QuicStream stream = await client.OpenStreamAsync();
+            Task delivered = stream.Delivered;
+            await stream.WriteAsync(new byte[50_000], isFinal: !isFinalAlone);
+            if (isFinalAlone)
+            {
+                await QuicPair.UntilAsync(() => stream.UnacknowledgedBytes == 0);
+                Assert.False(delivered.IsCompleted);
+                await stream.WriteAsync(default, isFinal: true);
+            }
+
+            await delivered;
+            Assert.Equal(0, stream.UnacknowledgedBytes);
+            await using QuicStream taken = await server.AcceptStreamAsync();
+            Assert.Equal(50_000, (await QuicPair.ReadAllAsync(taken)).Length);
+        }
+
+        await using QuicStream last = await client.OpenStreamAsync();
+        await last.WriteAsync(new byte[10]);
+        await client.CloseAsync(1);
+        await Assert.ThrowsAsync<QuicClosedException>(() => last.Delivered);
+    }
+
+    [QuicFact]
+    public async Task Delivered_FailsWhenTheCallerIsGone()
+    {
+        await using QuicPair pair = new();
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        QuicStream request = await client.OpenStreamAsync();
+        await request.WriteAsync(new byte[10], isFinal: true);
+        await using QuicStream taken = await server.AcceptStreamAsync();
+        Assert.Equal(10, (await QuicPair.ReadAllAsync(taken)).Length);
+        await taken.WriteAsync(new byte[10]);
+        Task delivered = taken.Delivered; // of a handler that waits for something else
+        request.StopSending(8);
+        await request.DisposeAsync();
+        QuicStreamException failure = await Assert.ThrowsAsync<QuicStreamException>(() => delivered);
+        Assert.True(failure.ByPeer);
+        Assert.Equal(8UL, failure.Code);
+    }
+
+    [QuicFact]
+    public async Task ResetAfterTheEndWasWritten_ReaderIsTold()
+    {
+        await using QuicPair pair = new();
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
+        await using QuicStream stream = await client.OpenStreamAsync(isBidirectional: false);
+        await stream.WriteAsync(new byte[10]);
+        await using QuicStream taken = await server.AcceptStreamAsync();
+        Assert.Equal(10, await taken.ReadAsync(new byte[100]));
+        long before = (await client.GetStatisticsAsync()).PacketsSent;
+        relay.ToServer = _ => false;
+        await stream.WriteAsync(new byte[5000], isFinal: true);
+        while ((await client.GetStatisticsAsync()).PacketsSent < before + 4)
+        {
+            await Task.Delay(1);
+        }
+
+        stream.Reset(6);
+        relay.ToServer = _ => true;
+        Assert.Equal(6UL, (await Assert.ThrowsAsync<QuicStreamException>(async () => await QuicPair.ReadAllAsync(taken))).Code);
+    }
+
+    [QuicFact]
     public async Task StreamsThatAreNotDisposed_KeepTheirPlace()
     {
         await using QuicPair pair = new(server => server with { UnidirectionalStreamsMax = 2 });
