@@ -80,6 +80,8 @@ internal sealed class ViewerSession : IDisposable
     private readonly long _joinedNs;
     private volatile bool _isGreeted;
     private int _isClosing;
+    private readonly Lock _endLock = new(); // the connection is not the session's any more after its end
+    private bool _hasEnded;
     private ITimer? _abortTimer;
     private string _endReason = "left";
 
@@ -189,7 +191,12 @@ internal sealed class ViewerSession : IDisposable
     /// <summary>After <see cref="RunAsync"/> has ended.</summary>
     public void Dispose()
     {
-        _abortTimer?.Dispose();
+        lock (_endLock)
+        {
+            _hasEnded = true;
+            _abortTimer?.Dispose();
+        }
+
         _snapshot.Dispose();
     }
 
@@ -213,13 +220,34 @@ internal sealed class ViewerSession : IDisposable
             GoodbyeReason.Stalled => "stalled",
             _ => "internal error",
         };
-        _abortTimer = _time.CreateTimer(static viewer => ((ViewerSession)viewer!)._connection.Abort(), this, s_closeTimeout, Timeout.InfiniteTimeSpan);
+        lock (_endLock)
+        {
+            if (_hasEnded)
+            {
+                return;
+            }
+
+            _abortTimer = _time.CreateTimer(static viewer => ((ViewerSession)viewer!).AbortLate(), this, s_closeTimeout, Timeout.InfiniteTimeSpan);
+        }
+
         lock (_owedLock)
         {
             _goodbye = new(reason, text);
         }
 
         _signal.Set(inline: false);
+    }
+
+    // A timer that was stopped may still run, and a viewer may leave while it is told to.
+    private void AbortLate()
+    {
+        lock (_endLock)
+        {
+            if (!_hasEnded)
+            {
+                _connection.Abort();
+            }
+        }
     }
 
     /// <summary>Once a second: statistics while frames flow, and a look whether the viewer lives.</summary>

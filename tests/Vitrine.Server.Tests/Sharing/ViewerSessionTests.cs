@@ -33,6 +33,62 @@ public sealed class ViewerSessionTests
         return packet[..Packet.Write(packet, message, 0)];
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ToldToLeaveWhenItHasLeft_ConnectionOfAnotherIsNotTouched(bool isToldFirst)
+    {
+        HeldTime time = new();
+        ShareSession share = new(new SyntheticDisplay(64, 64).TryOpen, new());
+        SilentConnection connection = new();
+        ViewerSession viewer = new(share, 1, connection, ViewerGrants.View, time);
+        if (isToldFirst)
+        {
+            viewer.Close(GoodbyeReason.Closing, "");
+        }
+
+        viewer.Dispose();
+        viewer.Close(GoodbyeReason.Closing, "");
+        time.Fire();
+        Assert.False(connection.IsAborted);
+    }
+
+    [Fact]
+    public void ToldToLeaveAndStays_CutOff()
+    {
+        HeldTime time = new();
+        SilentConnection connection = new();
+        using ViewerSession viewer = new(new ShareSession(new SyntheticDisplay(64, 64).TryOpen, new()), 1, connection, ViewerGrants.View, time);
+        viewer.Close(GoodbyeReason.Closing, "");
+        time.Fire();
+        Assert.True(connection.IsAborted);
+    }
+
+    /// <summary>Timers that fire when they are told to, also after they were stopped, as timers may.</summary>
+    private sealed class HeldTime : TimeProvider
+    {
+        private readonly List<Action> _timers = [];
+
+        public void Fire() => _timers.ForEach(timer => timer());
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _timers.Add(() => callback(state));
+            return new Held();
+        }
+
+        private sealed class Held : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => default;
+        }
+    }
+
     /// <summary>A viewer that takes everything and says only what it is given to say.</summary>
     private sealed class SilentConnection : IPacketConnection
     {
@@ -86,7 +142,13 @@ public sealed class ViewerSessionTests
             return default;
         }
 
-        public void Abort() => _given.Writer.TryComplete();
+        public bool IsAborted { get; private set; }
+
+        public void Abort()
+        {
+            IsAborted = true;
+            _given.Writer.TryComplete();
+        }
 
         public ValueTask DisposeAsync() => default;
     }
