@@ -117,8 +117,8 @@ public sealed class Http2PacketConnection : IPacketConnection
 
         void Release()
         {
+            content.Abort();
             life.Cancel();
-            content.Complete();
             response?.Dispose();
             request.Dispose();
             invoker.Dispose();
@@ -188,6 +188,7 @@ public sealed class Http2PacketConnection : IPacketConnection
     public void Abort()
     {
         _context?.Abort();
+        _request?.Abort();
         try
         {
             _life?.Cancel();
@@ -201,8 +202,8 @@ public sealed class Http2PacketConnection : IPacketConnection
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
+        _request?.Abort(); // does nothing after CloseAsync
         _life?.Cancel();
-        _request?.Complete();
         foreach (IDisposable owned in _owned)
         {
             owned.Dispose();

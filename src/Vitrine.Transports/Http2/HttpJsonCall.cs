@@ -143,12 +143,16 @@ internal sealed class HttpJsonCall : ClientCall
         }
 
         _isDisposed = true;
-        if (!_isRead)
+        if (_isRead)
         {
+            _stream?.Complete();
+        }
+        else
+        {
+            _stream?.Abort();
             await _over.CancelAsync(); // RST_STREAM
         }
 
-        _stream?.Complete();
         if (_request is not null)
         {
             await ((Task)_answered.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
