@@ -34,6 +34,7 @@ internal static class CommandTree
         root.Add(new DoctorVerb(terminal));
         root.Add(new LabVerb(terminal));
         root.Add(new TestVerb(terminal));
+        root.Add(new EchoVerb(terminal));
         root.Options.Clear();
         root.Add(new HelpOption("--help", "-h") { Description = "show this", Action = new HelpText(terminal) });
         root.Add(new VersionOption("--version") { Description = "show the version" });

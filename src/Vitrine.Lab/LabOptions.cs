@@ -12,6 +12,9 @@ public sealed record LabOptions
     /// <summary>How long the <c>soak</c> of <c>motion</c> lasts.</summary>
     public TimeSpan MotionSoakDuration { get; init; } = TimeSpan.FromMinutes(30);
 
+    /// <summary>How long each server is loaded by <c>transport</c>, all rounds together.</summary>
+    public TimeSpan TransportDuration { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Parts of the laboratory to run, of those that it names; none: its usual ones.</summary>
     public IReadOnlyCollection<string> Only { get; init; } = [];
 

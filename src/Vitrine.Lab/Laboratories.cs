@@ -4,6 +4,7 @@ using Vitrine.Lab.Latency;
 using Vitrine.Lab.Motion;
 using Vitrine.Lab.Playback;
 using Vitrine.Lab.Soak;
+using Vitrine.Lab.Transport;
 
 namespace Vitrine.Lab;
 
@@ -11,7 +12,7 @@ namespace Vitrine.Lab;
 public static class Laboratories
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new ConvertLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new PlaybackLaboratory(), new SoakLaboratory()];
+    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new ConvertLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new TransportLaboratory(), new PlaybackLaboratory(), new SoakLaboratory()];
 
     /// <summary>The laboratory with that name, or null.</summary>
     public static ILaboratory? Find(string name) => All.FirstOrDefault(laboratory => laboratory.Description.Name == name);

@@ -11,6 +11,7 @@ internal sealed class RunBuilder(string lab, LabOptions options)
     private readonly List<CaseRecord> _cases = [];
     private readonly List<RatioRecord> _ratios = [];
     private readonly List<string> _notMeasured = [];
+    private readonly List<string> _advice = [];
 
     public void Add(CaseRecord record) => _cases.Add(record);
 
@@ -34,6 +35,8 @@ internal sealed class RunBuilder(string lab, LabOptions options)
     public void AddGoal(string caseAndMetric, double value, double goal, bool lowerIsBetter = true) =>
         _ratios.Add(RatioRecord.Of($"{caseAndMetric} vs goal", value, goal, lowerIsBetter));
 
+    public void Advise(string what) => _advice.Add(what);
+
     public void NotMeasured(string what) => _notMeasured.Add(what);
 
     public RunDocument Build(string display) => new()
@@ -47,5 +50,6 @@ internal sealed class RunBuilder(string lab, LabOptions options)
         Cases = _cases,
         Ratios = _ratios,
         NotMeasured = _notMeasured,
+        Advice = _advice,
     };
 }

@@ -42,6 +42,9 @@ public sealed record RunDocument
     /// <summary>What this run did not measure, and why.</summary>
     public IReadOnlyList<string> NotMeasured { get; init; } = [];
 
+    /// <summary>What follows from the figures for people, a sentence each; empty when the laboratory gives no advice.</summary>
+    public IReadOnlyList<string> Advice { get; init; } = [];
+
     /// <summary>The case with that name, or null.</summary>
     public CaseRecord? FindCase(string name) => Cases.FirstOrDefault(item => item.Name == name);
 

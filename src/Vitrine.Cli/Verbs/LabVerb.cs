@@ -3,6 +3,7 @@ using System.Globalization;
 using Vitrine.Lab;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Report;
+using Vitrine.Lab.Transport;
 using Vitrine.Measurement;
 using Vitrine.Viewer;
 
@@ -18,21 +19,23 @@ internal sealed class LabVerb : Verb
     private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
-    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), or the soak of motion plays (default: 30)" };
+    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), the soak of motion plays (default: 30), or transport loads each server (default: 5)" };
     private readonly Option<string> _against = new("--against") { HelpName = "PROGRAM", Description = "another build of vitrine, which motion measures beside this one" };
+    private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
         : base(
             "lab",
-            "Measures on this machine, beside its peers: capture, convert, latency, motion, playback, soak. Without a name, lists what there is.",
+            "Measures on this machine, beside its peers: capture, convert, latency, motion, transport, playback, soak. Without a name, lists what there is.",
             ("vitrine lab", "what there is, what each needs and how long it takes"),
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
-            ("vitrine lab latency --quick", "a first look"))
+            ("vitrine lab latency --quick", "a first look"),
+            ("vitrine lab transport --advise", "which transport to take, and why"))
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise])
         {
             Options.Add(option);
         }
@@ -60,6 +63,7 @@ internal sealed class LabVerb : Verb
         }
 
         string[] only = parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+        only = parsed.GetValue(_advise) ? [.. only, TransportLaboratory.Advise] : only;
         if (only.FirstOrDefault(part => !laboratory.Description.Parts.Contains(part)) is { } unknown)
         {
             string parts = laboratory.Description.Parts.Count == 0 ? "It runs as a whole." : $"It has {string.Join(", ", laboratory.Description.Parts)}.";
@@ -92,7 +96,7 @@ internal sealed class LabVerb : Verb
             using ProgressLine progress = new(_terminal);
             LabOptions options = new() { Quick = parsed.GetValue(_quick), Only = only, Against = against is null ? null : Path.GetFullPath(against) };
             options = parsed.GetValue(_minutes) is { } paints
-                ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints) }
+                ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints) }
                 : options;
             document = await laboratory.RunAsync(options, progress, stop.Token).ConfigureAwait(false);
         }
@@ -156,6 +160,11 @@ internal sealed class LabVerb : Verb
         {
             string goal = ratio.Goal is { } value ? string.Create(CultureInfo.InvariantCulture, $"goal {(ratio.LowerIsBetter ? "<=" : ">=")} {value:0.###}, {(ratio.Met == true ? "met" : "NOT met")}") : "no goal";
             _terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {ratio.Value,8:0.###}  {ratio.Name}  ({goal})"));
+        }
+
+        foreach (string advice in document.Advice)
+        {
+            _terminal.Output.WriteLine($"  {_terminal.Strong("advice")} {advice}");
         }
 
         foreach (string missing in document.NotMeasured)

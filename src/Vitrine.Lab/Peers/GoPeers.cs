@@ -83,16 +83,18 @@ internal sealed class GoPeers
         };
     }
 
-    /// <summary>Starts a server on a free port of 127.0.0.1.</summary>
+    /// <summary>Starts a server, on a free port of 127.0.0.1 unless <paramref name="arguments"/> say otherwise.</summary>
     /// <param name="name">Which.</param>
     /// <param name="mode">One of its modes.</param>
     /// <param name="certificate">With its key; clients look for the name <c>localhost</c> in it.</param>
     /// <param name="congestion">Of TCP; the kernel must have it.</param>
     /// <param name="arguments">More of the program's own flags.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="start">Starts a program, here or in a namespace; null: here.</param>
     /// <exception cref="LaboratoryException">It does not start.</exception>
     public async Task<GoPeerServer> StartServerAsync(
-        string name, string mode, X509Certificate2 certificate, string congestion, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
+        string name, string mode, X509Certificate2 certificate, string congestion, IReadOnlyList<string> arguments, CancellationToken cancellationToken,
+        Func<string, IEnumerable<string>, ChildProcess>? start = null)
     {
         string secrets = Directory.CreateTempSubdirectory("vitrine-peer-").FullName; // 0700
         string certificateFile = Path.Combine(secrets, "certificate.pem"), keyFile = Path.Combine(secrets, "key.pem");
@@ -103,7 +105,8 @@ internal sealed class GoPeers
             await File.WriteAllTextAsync(keyFile, key.ExportPkcs8PrivateKeyPem(), cancellationToken);
         }
 
-        ChildProcess child = ChildProcess.Start(Path.Combine(_folder, name),
+        ChildProcess child = (start ?? ((program, all) => ChildProcess.Start(program, all)))(
+            Path.Combine(_folder, name),
             ["serve", "--mode", mode, "--certificate", certificateFile, "--key", keyFile, "--congestion", congestion, .. arguments]);
         var server = new GoPeerServer(name, child, secrets);
         try

@@ -44,6 +44,7 @@ public static class HtmlReport
         html.Append(CultureInfo.InvariantCulture, $"<h1>{Text(LabAnswer.Of(document))}</h1>");
         html.Append(CultureInfo.InvariantCulture, $"<p class=\"muted\">vitrine lab {Text(document.Lab)} · {document.StartedAt.ToUniversalTime():yyyy-MM-dd HH:mm} UTC · {LabAnswer.Number(document.DurationSeconds)} s</p>");
         AppendPlots(html, document);
+        AppendAdvice(html, document);
         AppendRatios(html, document);
         if (earlier is not null)
         {
@@ -67,6 +68,22 @@ public static class HtmlReport
                 .Select(ratio => new PlotGoal(ratio.Goal!.Value, GoalLabel(ratio), ratio.Met == true))];
             html.Append(PercentilePlot.Draw(group.Key, curves, goals));
         }
+    }
+
+    private static void AppendAdvice(StringBuilder html, RunDocument document)
+    {
+        if (document.Advice.Count == 0)
+        {
+            return;
+        }
+
+        html.Append("<h2>Advice</h2><ul>");
+        foreach (string advice in document.Advice)
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<li>{Text(advice)}</li>");
+        }
+
+        html.Append("</ul>");
     }
 
     private static void AppendRatios(StringBuilder html, RunDocument document)

@@ -17,6 +17,7 @@ public static class LabAnswer
             "motion" => Motion(document),
             "playback" => Playback(document),
             "soak" => Soak(document),
+            "transport" => Transport(document),
             _ => string.Empty,
         };
         return $"{found}{Goals(document)}".Trim();
@@ -35,6 +36,25 @@ public static class LabAnswer
             : size >= 0.01 ? value.ToString("0.###", CultureInfo.InvariantCulture)
             : size >= 0.001 ? value.ToString("0.####", CultureInfo.InvariantCulture)
             : value.ToString("0.#e0", CultureInfo.InvariantCulture);
+    }
+
+    private static string Transport(RunDocument document)
+    {
+        var parts = new List<string>();
+        foreach ((string ours, string peer) in Lab.Transport.EchoTargets.Pairs)
+        {
+            if (Ratio(document, $"{ours}/100x1KB requestsPerSecond vs {peer}") is double times)
+            {
+                parts.Add($"{ours} answers {Number(times)}x as many requests as {peer}");
+            }
+        }
+
+        if (Ratio(document, "quic/setup/rtt-100 setupRoundTrips vs goal") is double trips)
+        {
+            parts.Add($"a QUIC connection takes {Number(trips)} round trips");
+        }
+
+        return Sentence(parts);
     }
 
     private static string Capture(RunDocument document)

@@ -25,10 +25,11 @@ internal sealed class WeakNetwork : IDisposable
     /// <summary>Largest IP packet.</summary>
     public const int MtuBytes = 1500;
 
+    /// <summary>Of the far side, in every network. 198.18.0.0/15 is for tests of networks (RFC 2544, section C.2.2): nobody has it at home.</summary>
+    public static readonly IPAddress FarAddress = new([198, 18, 0, 1]);
+
     private const string FarDeviceName = "far";
 
-    // 198.18.0.0/15 is for tests of networks (RFC 2544, section C.2.2): nobody has it at home.
-    private static readonly IPAddress s_farAddress = new([198, 18, 0, 1]);
 
     private readonly Lock _lock = new();
     private readonly NetworkPath[] _paths;
@@ -45,7 +46,7 @@ internal sealed class WeakNetwork : IDisposable
         try
         {
             Near = Made(new NetworkSide("near", () => _paths![_current].Address));
-            Far = Made(new NetworkSide("far", () => s_farAddress));
+            Far = Made(new NetworkSide("far", () => FarAddress));
             if (profile.Paths.Count > 1)
             {
                 Near.SwitchOffPathFilter();
@@ -55,9 +56,9 @@ internal sealed class WeakNetwork : IDisposable
             _paths = [.. profile.Paths.Select((path, index) => new NetworkPath(
                 path, new IPAddress([198, 18, (byte)(index + 1), 1]), Made(Near.OpenDevice(path.Name)),
                 Made(new Link(path.Up, LinkModel.Mix(seed + (2 * (ulong)index)))), Made(new Link(path.Down, LinkModel.Mix(seed + (2 * (ulong)index) + 1)))))];
-            Far.BringUp(FarDeviceName, s_farAddress, _metric);
+            Far.BringUp(FarDeviceName, FarAddress, _metric);
             BringUp(_paths[0]);
-            _forwarder = new Forwarder(_paths, _farDevice, BitConverter.ToUInt32(s_farAddress.GetAddressBytes()), time);
+            _forwarder = new Forwarder(_paths, _farDevice, BitConverter.ToUInt32(FarAddress.GetAddressBytes()), time);
         }
         catch
         {

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Vitrine.Lab.Transport;
+
+namespace Vitrine.Cli.Verbs;
+
+/// <summary>The two ends of the transport laboratory, for machines that are not this one.</summary>
+internal sealed class EchoVerb : Verb
+{
+    private readonly Terminal _terminal;
+    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load", Description = "serve: answer echoes over every transport; load: make them as standard input says" }.AcceptOnlyFromAmong("serve", "load");
+    private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
+    private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP; 0: any" };
+    private readonly Option<string> _certificate = new("--cert") { HelpName = "FILE", Description = "serve: certificate, PEM", Required = false };
+    private readonly Option<string> _key = new("--key") { HelpName = "FILE", Description = "serve: its key, PEM" };
+
+    public EchoVerb(Terminal terminal)
+        : base(
+            "echo",
+            "Answers or makes echoes for the transport laboratory, which starts both by itself on this machine.",
+            ("vitrine echo serve --cert cert.pem --key key.pem", "answer on loopback; prints where, as a line of JSON; ends with its standard input"))
+    {
+        _terminal = terminal;
+        Hidden = true;
+        Arguments.Add(_role);
+        foreach (Option option in (Option[])[_listen, _port, _certificate, _key])
+        {
+            Options.Add(option);
+        }
+
+        SetAction((parsed, _) => RunAsync(parsed));
+    }
+
+    private async Task<int> RunAsync(ParseResult parsed)
+    {
+        using StopSignal stop = new();
+        if (parsed.GetValue(_role) == "load")
+        {
+            try
+            {
+                await LoadAgent.RunAsync(Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+            {
+                return ExitCode.Failed;
+            }
+
+            return ExitCode.Done;
+        }
+
+        if (parsed.GetValue(_certificate) is not { } path || !IPAddress.TryParse(parsed.GetValue(_listen), out IPAddress? address))
+        {
+            return _terminal.Fail(ExitCode.Usage, "To serve takes an address and a certificate.", "--listen ADDRESS --cert FILE --key FILE");
+        }
+
+        X509Certificate2 certificate;
+        try
+        {
+            certificate = X509Certificate2.CreateFromPemFile(path, parsed.GetValue(_key));
+        }
+        catch (Exception unusable) when (unusable is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return _terminal.Fail(ExitCode.Usage, $"The certificate {path} cannot be used.", unusable.Message);
+        }
+
+        using (certificate)
+        {
+            try
+            {
+                await EchoServer.RunAsync(address, parsed.GetValue(_port), certificate, Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
+            }
+            catch (IOException failure) // the port is taken, or the address is not this machine's
+            {
+                return _terminal.Fail(ExitCode.Failed, "The echo server cannot listen.", failure.Message);
+            }
+        }
+
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,200 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Quic;
+using Vitrine.Wire.V1;
+
+namespace Vitrine.Lab.Transport;
+
+/// <summary>A connection that echoes travel on. Requests of one connection may run at a time.</summary>
+internal interface IEchoConnection : IAsyncDisposable
+{
+    /// <summary>Whether the server took what was sent in the first flight.</summary>
+    bool IsEarlyAccepted { get; }
+
+    /// <summary>Sends a payload and waits until all of it is back.</summary>
+    /// <exception cref="IOException">It is not what was sent, or the connection broke.</exception>
+    /// <exception cref="CallException">The call failed.</exception>
+    Task RequestAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Makes connections of one kind to one server.</summary>
+internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
+{
+    /// <summary>Where the JSON interface has the echo.</summary>
+    public const string JsonPath = "/api/v1/echo/unary";
+
+    private readonly IPEndPoint _server = IPEndPoint.Parse(load.Address);
+    private readonly byte[] _payload = RandomNumberGenerator.GetBytes(load.PayloadBytes);
+    private readonly QuicClient? _quic = load.Protocol != EchoProtocol.Quic ? null : new QuicClient(new QuicClientOptions
+    {
+        Protocols = [EchoServer.QuicProtocol],
+        CongestionControl = Enum.Parse<QuicCongestionControl>(load.Congestion, ignoreCase: true),
+        RunsContinuationsInline = true,
+        HandshakeTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
+    });
+
+    private QuicSession? _session;
+
+    /// <summary>Makes a connection on which a request can be sent.</summary>
+    public async Task<IEchoConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        switch (load.Protocol)
+        {
+            case EchoProtocol.Quic:
+                QuicConnection connection = await _quic!.ConnectAsync(
+                    new QuicConnectOptions
+                    {
+                        EndPoint = _server,
+                        Host = "localhost",
+                        CertificateFingerprint = load.Fingerprint,
+                        Session = load.Resumes ? _session : null,
+                        AllowEarlyData = load.Resumes,
+                    },
+                    cancellationToken);
+                return new QuicEcho(this, connection, _payload);
+            case EchoProtocol.Grpc:
+                GrpcEcho grpc = new(new Uri($"https://{_server}"), load.Fingerprint, _payload);
+                await grpc.OpenAsync(cancellationToken);
+                return grpc;
+            default:
+                JsonEcho json = new(_server, load.Fingerprint, _payload);
+                await json.OpenAsync(cancellationToken);
+                return json;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_quic is not null)
+        {
+            await _quic.DisposeAsync();
+        }
+    }
+
+    private sealed class QuicEcho(EchoConnector connector, QuicConnection connection, byte[] payload) : IEchoConnection
+    {
+        public bool IsEarlyAccepted => connection.IsEarlyDataAccepted;
+
+        public async Task RequestAsync(CancellationToken cancellationToken)
+        {
+            await using QuicStream stream = await connection.OpenStreamAsync(cancellationToken: cancellationToken);
+            byte[] answer = ArrayPool<byte>.Shared.Rent(payload.Length + 1);
+            try
+            {
+                // A payload may be more than the connection holds: writing and reading go on together.
+                ValueTask writing = stream.WriteAsync(payload, isFinal: true, cancellationToken);
+                int length = 0;
+                while (await stream.ReadAsync(answer.AsMemory(length), cancellationToken) is var read and > 0)
+                {
+                    length += read;
+                    if (length > payload.Length)
+                    {
+                        break;
+                    }
+                }
+
+                await writing;
+                Check(answer.AsSpan(0, length), payload);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(answer);
+            }
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            connector._session = connection.SavedSession ?? connector._session;
+            return connection.DisposeAsync();
+        }
+    }
+
+    /// <summary>One connection of gRPC.</summary>
+    private sealed class GrpcEcho(Uri server, string fingerprint, byte[] payload) : IEchoConnection
+    {
+        private readonly GrpcChannel _channel = new(server, new GrpcChannelOptions { CertificateFingerprint = fingerprint, UsesSeveralConnections = false });
+        private readonly EchoRequest _request = new() { Payload = UnsafeByteOperations.UnsafeWrap(payload) };
+
+        public bool IsEarlyAccepted => false;
+
+        // SocketsHttpHandler connects with the first call: one that carries next to nothing.
+        public async Task OpenAsync(CancellationToken cancellationToken) =>
+            await _channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default, cancellationToken);
+
+        public async Task RequestAsync(CancellationToken cancellationToken)
+        {
+            EchoReply reply = new();
+            await _channel.CallAsync(EchoService.Unary, _request, reply, CallOptions.Default, cancellationToken);
+            Check(reply.Payload.Span, payload);
+        }
+
+        public ValueTask DisposeAsync() => _channel.DisposeAsync();
+    }
+
+    /// <summary>One connection of HTTP/2 with JSON.</summary>
+    private sealed class JsonEcho : IEchoConnection
+    {
+        private readonly HttpMessageInvoker _http;
+        private readonly Uri _address;
+        private readonly byte[] _body;
+        private readonly byte[] _expected;
+
+        public JsonEcho(IPEndPoint server, string fingerprint, byte[] payload)
+        {
+            byte[] expected = Convert.FromHexString(fingerprint.Replace(":", "", StringComparison.Ordinal));
+            SocketsHttpHandler handler = new()
+            {
+                MaxConnectionsPerServer = 1,
+                PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                UseProxy = false,
+                ActivityHeadersPropagator = null,
+            };
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+                certificate is not null && CryptographicOperations.FixedTimeEquals(expected, certificate.GetCertHash(HashAlgorithmName.SHA256));
+            _http = new HttpMessageInvoker(handler);
+            _address = new Uri($"https://{server}{JsonPath}");
+            _expected = Encoding.ASCII.GetBytes($"\"{Convert.ToBase64String(payload)}\"");
+            _body = [.. "{\"payload\":"u8, .. _expected, (byte)'}'];
+        }
+
+        public bool IsEarlyAccepted => false;
+
+        public Task OpenAsync(CancellationToken cancellationToken) => SendAsync("{}"u8.ToArray(), [], cancellationToken);
+
+        public Task RequestAsync(CancellationToken cancellationToken) => SendAsync(_body, _expected, cancellationToken);
+
+        public ValueTask DisposeAsync()
+        {
+            _http.Dispose();
+            return default;
+        }
+
+        private async Task SendAsync(byte[] body, byte[] expected, CancellationToken cancellationToken)
+        {
+            using HttpRequestMessage request = new(HttpMethod.Post, _address) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+            using HttpResponseMessage response = await _http.SendAsync(request, cancellationToken);
+            byte[] answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            if (response.StatusCode != HttpStatusCode.OK || answer.AsSpan().IndexOf(expected) < 0)
+            {
+                throw new IOException($"{(int)response.StatusCode}: {Encoding.UTF8.GetString(answer.AsSpan(0, Math.Min(answer.Length, 200)))}");
+            }
+        }
+    }
+
+    private static void Check(ReadOnlySpan<byte> answer, byte[] payload)
+    {
+        if (!answer.SequenceEqual(payload))
+        {
+            throw new IOException($"{answer.Length} bytes came back for {payload.Length}, or other ones.");
+        }
+    }
+}

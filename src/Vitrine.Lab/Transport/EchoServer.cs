@@ -1,0 +1,237 @@
+using System.Buffers;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Vitrine.Measurement;
+using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Http2;
+using Vitrine.Transports.Quic;
+
+namespace Vitrine.Lab.Transport;
+
+/// <summary>Answers echoes over every transport, and nothing else: what the transport laboratory loads. The transports are those of
+/// <c>vitrine share</c>.</summary>
+/// <remarks>Anyone who reaches it may use its processor: for the time of a measurement, on a network that is trusted so far.</remarks>
+public static class EchoServer
+{
+    /// <summary>Application protocol of a raw echo over QUIC.</summary>
+    public const string QuicProtocol = "vitrine-echo";
+
+    private const int RequestBytesMax = 4 << 20;
+
+    /// <summary>Pauses between two looks count with their mean.</summary>
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures» it reads.</summary>
+    /// <param name="listen">Address.</param>
+    /// <param name="port">Of TCP and of UDP, and the next one of UDP for bbr; 0: any.</param>
+    /// <param name="certificate">With its key. Owned by the caller.</param>
+    /// <param name="input">Orders.</param>
+    /// <param name="output">Answers.</param>
+    /// <param name="cancellationToken">Ends it too.</param>
+    public static async Task RunAsync(
+        IPAddress listen, int port, X509Certificate2 certificate, TextReader input, TextWriter output, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(output);
+        await using WebApplication web = Build(new IPEndPoint(listen, port), certificate);
+        await web.StartAsync(cancellationToken);
+        int chosen = new Uri(web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        await using QuicListener? quic = TryListen(new IPEndPoint(listen, port), certificate, QuicCongestionControl.Cubic);
+        await using QuicListener? bbr = TryListen(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Bbr);
+        Task echoing = Task.WhenAll(quic is null ? Task.CompletedTask : AcceptAsync(quic), bbr is null ? Task.CompletedTask : AcceptAsync(bbr));
+        await output.WriteLineAsync(JsonSerializer.Serialize(
+            new EchoReady(Environment.ProcessId, new IPEndPoint(listen, chosen).ToString(), quic?.LocalEndPoint.ToString(), bbr?.LocalEndPoint.ToString()),
+            EchoJson.Default.EchoReady));
+        await output.FlushAsync(cancellationToken);
+        GarbageCollectionProbe collections = new();
+        using (new Timer(_ => Guarded(collections.Poll), null, s_lookEvery, s_lookEvery))
+        {
+            await ObeyAsync();
+        }
+
+        foreach (QuicListener? listener in (QuicListener?[])[quic, bbr])
+        {
+            if (listener is not null)
+            {
+                await listener.DisposeAsync();
+            }
+        }
+
+        await echoing;
+        using CancellationTokenSource deadline = new(TimeSpan.FromMilliseconds(500));
+        await web.StopAsync(deadline.Token);
+
+        async Task ObeyAsync()
+        {
+            try
+            {
+                while (await input.ReadLineAsync(cancellationToken) is { } order)
+                {
+                    if (order == "figures")
+                    {
+                        EchoServerFigures figures = default!;
+                        Guarded(() =>
+                        {
+                            LatencyHistogram pauses = collections.Pauses;
+                            figures = new(GC.GetTotalAllocatedBytes(), pauses.Count, pauses.P99Ns, pauses.MaxNs);
+                            pauses.Clear();
+                        });
+                        await output.WriteLineAsync(JsonSerializer.Serialize(figures, EchoJson.Default.EchoServerFigures));
+                        await output.FlushAsync(cancellationToken);
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Asked to end.
+            }
+        }
+
+        void Guarded(Action look)
+        {
+            lock (collections)
+            {
+                look();
+            }
+        }
+    }
+
+    private static WebApplication Build(IPEndPoint endPoint, X509Certificate2 certificate)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.AddSingleton<IHostLifetime, CallerLifetime>();
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true); // as a host that shares: nothing of ours blocks
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = RequestBytesMax;
+            kestrel.Listen(endPoint, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http2;
+                listen.UseHttps(certificate);
+            });
+        });
+        CallTable table = new(new EchoService().Bindings);
+        WebApplication web = builder.Build();
+        web.UseGrpcCalls(table, new GrpcServerOptions());
+        web.UseJsonCalls(table, new JsonServerOptions());
+        return web;
+    }
+
+    // Without its libraries the others are measured.
+    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion)
+    {
+        try
+        {
+            return QuicListener.Listen(new QuicListenerOptions
+            {
+                EndPoint = endPoint,
+                Certificate = certificate,
+                Protocols = [QuicProtocol],
+                CongestionControl = congestion,
+                Retry = QuicRetryPolicy.Never, // as the peer: one round trip
+                BidirectionalStreamsMax = 1 << 10,
+                RunsContinuationsInline = true,
+            });
+        }
+        catch (PlatformNotSupportedException)
+        {
+            return null;
+        }
+    }
+
+    private static async Task AcceptAsync(QuicListener listener)
+    {
+        try
+        {
+            while (true)
+            {
+                _ = EchoConnectionAsync(await listener.AcceptConnectionAsync());
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // No more.
+        }
+    }
+
+    private static async Task EchoConnectionAsync(QuicConnection connection)
+    {
+        await using (connection)
+        {
+            try
+            {
+                while (true)
+                {
+                    _ = EchoStreamAsync(await connection.AcceptStreamAsync());
+                }
+            }
+            catch (QuicClosedException)
+            {
+                // The client has left.
+            }
+        }
+    }
+
+    private static async Task EchoStreamAsync(QuicStream stream)
+    {
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(2048);
+        int length = 0;
+        try
+        {
+            while (true)
+            {
+                int read = await stream.ReadAsync(bytes.AsMemory(length));
+                if (read == 0)
+                {
+                    break;
+                }
+
+                length += read;
+                if (length == bytes.Length)
+                {
+                    if (length >= RequestBytesMax)
+                    {
+                        stream.Reset(1);
+                        return;
+                    }
+
+                    byte[] larger = ArrayPool<byte>.Shared.Rent(4 * length);
+                    bytes.AsSpan(0, length).CopyTo(larger);
+                    ArrayPool<byte>.Shared.Return(bytes);
+                    bytes = larger;
+                }
+            }
+
+            await stream.WriteAsync(bytes.AsMemory(0, length), isFinal: true);
+        }
+        catch (QuicException)
+        {
+            // The client took it back, or has left: it counts that.
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+            await stream.DisposeAsync();
+        }
+    }
+
+    /// <summary>The caller decides when to stop, not the host library.</summary>
+    private sealed class CallerLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

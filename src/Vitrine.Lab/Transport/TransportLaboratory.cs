@@ -1,0 +1,129 @@
+using System.Net;
+using Vitrine.Lab.Peers;
+using Vitrine.Lab.WeakNetworks;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Transport;
+
+/// <summary>gRPC, JSON over HTTP/2 and QUIC, ours and the peers', under the same loads by the same client: on this machine, and over networks
+/// as bad as people's are.</summary>
+public sealed class TransportLaboratory : ILaboratory
+{
+    /// <summary>The part that gives advice.</summary>
+    public const string Advise = "advise";
+
+    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", AdviceCheck = "advice-check";
+
+    /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
+    private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
+
+    /// <inheritdoc/>
+    public LaboratoryDescription Description { get; } = new(
+        "transport",
+        "What each transport costs, how late it answers, and what becomes of it on a bad network.",
+        ["libngtcp2-16", "libngtcp2-crypto-gnutls8"],
+        [.. GoPeers.Packages.Split(' ')],
+        TimeSpan.FromMinutes(55),
+        TimeSpan.FromSeconds(43))
+    {
+        Parts = [Load, Open, Payloads, Setup, Weak, Advise, AdviceCheck],
+    };
+
+    /// <inheritdoc/>
+    public async Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(progress);
+        var run = new RunBuilder("transport", options);
+        progress.Report(new("Building the peers", 0));
+        using var certificate = new EchoCertificate([WeakNetwork.FarAddress], options.Time);
+        if (Runs(Load) || Runs(Open, inQuick: false) || Runs(Payloads, inQuick: false))
+        {
+            await using EchoTargets targets = await EchoTargets.StartAsync(options, certificate, IPAddress.Loopback, null, cancellationToken);
+            targets.Missing.ForEach(run.NotMeasured);
+            await using LoadProcess agent = LoadProcess.Start(options);
+            await OnLoopbackAsync(run, targets, agent, certificate, options, progress, Runs, cancellationToken);
+        }
+
+        if (Runs(Setup))
+        {
+            await SetupRounds.RunAsync(run, certificate, options, done => progress.Report(new("Setting up over 100 ms", 0.7 + (0.1 * done))), cancellationToken);
+        }
+
+        if (Runs(Weak, inQuick: false))
+        {
+            await WeakRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, 0.8 + (0.2 * done))), cancellationToken);
+        }
+
+        if (options.Only.Contains(Advise))
+        {
+            await AdviseRounds.RunAsync(run, certificate, options, done => progress.Report(new("Trying each transport", done)), cancellationToken);
+        }
+
+        if (options.Only.Contains(AdviceCheck))
+        {
+            await AdviseRounds.CheckAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+        }
+
+        if (options.Quick && options.Only.Count == 0)
+        {
+            run.NotMeasured($"{Open}, {Payloads}, {Weak}: leave --quick away, or ask for them with --only.");
+        }
+
+        progress.Report(new("Done", 1));
+        return run.Build("none");
+
+        bool Runs(string part, bool inQuick = true) => options.Only.Count == 0 ? inQuick || !options.Quick : options.Only.Contains(part);
+    }
+
+    private static async Task OnLoopbackAsync(
+        RunBuilder run, EchoTargets targets, LoadProcess agent, EchoCertificate certificate, LabOptions options, IProgress<LabProgress> progress,
+        Func<string, bool, bool> runs, CancellationToken cancellationToken)
+    {
+        int rounds = options.Quick ? 1 : 5;
+        // Each once: what a process does for the first time it does slowly.
+        await LoadRounds.PlayAsync(
+            run, targets.All, s_published with { Connections = 20, Seconds = options.Quick ? 1.5 : 6, WarmSeconds = 0 }, "warm", 1, agent, certificate.Fingerprint,
+            done => progress.Report(new("Warming up", 0.05 * done)), cancellationToken);
+        EchoLoad closed = s_published with { Seconds = options.Quick ? 1.5 : options.TransportDuration.TotalSeconds / rounds, WarmSeconds = options.Quick ? 0.3 : 1 };
+        Dictionary<string, LoadSeries> saturated = await LoadRounds.PlayAsync(
+            run, targets.All, closed, LoadRounds.Suffix(closed), rounds, agent, certificate.Fingerprint,
+            done => progress.Report(new("100 connections, each request after the answer to the one before", 0.05 + (0.35 * done))), cancellationToken);
+        LoadRounds.Add(run, saturated, closed, hasGoals: true);
+        foreach ((string ours, _) in EchoTargets.Pairs)
+        {
+            CaseRecord? own = saturated.GetValueOrDefault(ours)?.ToCase(closed);
+            if (own is not null)
+            {
+                run.AddGoal($"{own.Name} gcPauseMsP99", own.Metrics["gcPauseMsP99"], 2);
+            }
+        }
+
+        if (runs(Open, false))
+        {
+            // A tenth and a half of what the slowest one takes: so that all can.
+            double slowest = saturated.Values.Min(series => RoundSeries.Median(series.RequestsPerSecond));
+            foreach ((string name, double share) in ((string, double)[])[("light", 0.1), ("medium", 0.5)])
+            {
+                EchoLoad open = closed with { RequestsPerSecond = Math.Max(10, share * slowest), Seconds = Math.Min(closed.Seconds, 10) };
+                Dictionary<string, LoadSeries> series = await LoadRounds.PlayAsync(
+                    run, targets.All, open, $"{LoadRounds.Suffix(open)}-{name}", rounds, agent, certificate.Fingerprint,
+                    done => progress.Report(new($"Requests when they are due, {name}", (name == "light" ? 0.4 : 0.47) + (0.07 * done))), cancellationToken);
+                LoadRounds.Add(run, series, open, hasGoals: false);
+            }
+        }
+
+        if (runs(Payloads, false))
+        {
+            int[] sizes = [64, 16 << 10, 128 << 10, 1 << 20];
+            for (int i = 0; i < sizes.Length; i++)
+            {
+                EchoLoad payload = closed with { PayloadBytes = sizes[i], Connections = sizes[i] > 100_000 ? 8 : 100, Seconds = Math.Min(closed.Seconds, 5) };
+                Dictionary<string, LoadSeries> series = await LoadRounds.PlayAsync(
+                    run, targets.All, payload, LoadRounds.Suffix(payload), Math.Min(rounds, 3), agent, certificate.Fingerprint,
+                    done => progress.Report(new($"{payload.PayloadBytes} bytes", 0.54 + (0.16 * (i + done) / sizes.Length))), cancellationToken);
+                LoadRounds.Add(run, series, payload, hasGoals: false);
+            }
+        }
+    }
+}

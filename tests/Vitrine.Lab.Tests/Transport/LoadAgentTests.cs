@@ -1,0 +1,118 @@
+using System.IO.Pipelines;
+using System.Net;
+using System.Text.Json;
+using Vitrine.Lab.Transport;
+
+namespace Vitrine.Lab.Tests.Transport;
+
+public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
+{
+    private readonly EchoCertificate _certificate = new([], TimeProvider.System);
+    private readonly Pipe _orders = new();
+    private readonly Pipe _answers = new();
+    private Task _serving = Task.CompletedTask;
+    private EchoReady _ready = new(0, "", null, null);
+    private StreamWriter _order = StreamWriter.Null;
+    private StreamReader _answer = StreamReader.Null;
+
+    public async Task InitializeAsync()
+    {
+        (_order, _answer) = (new StreamWriter(_orders.Writer.AsStream()) { AutoFlush = true }, new StreamReader(_answers.Reader.AsStream()));
+        _serving = EchoServer.RunAsync(
+            IPAddress.Loopback, 0, _certificate.Certificate, new StreamReader(_orders.Reader.AsStream()), new StreamWriter(_answers.Writer.AsStream()), CancellationToken.None);
+        _ready = JsonSerializer.Deserialize((await _answer.ReadLineAsync())!, EchoJson.Default.EchoReady)!;
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _orders.Writer.CompleteAsync();
+        await _serving;
+    }
+
+    public void Dispose()
+    {
+        _certificate.Dispose();
+        _order.Dispose();
+        _answer.Dispose();
+    }
+
+    [Theory]
+    [InlineData(EchoProtocol.Quic, 1024)]
+    [InlineData(EchoProtocol.Quic, 300_000)]
+    [InlineData(EchoProtocol.Grpc, 1024)]
+    [InlineData(EchoProtocol.Grpc, 300_000)]
+    [InlineData(EchoProtocol.Http2, 1024)]
+    [InlineData(EchoProtocol.Http2, 300_000)]
+    public async Task ClosedLoop_CountsWhatIsAnswered(EchoProtocol protocol, int payloadBytes)
+    {
+        EchoLoadResult result = await PlayAsync(Load(protocol) with { Connections = 3, Streams = 2, PayloadBytes = payloadBytes, WarmSeconds = 0, Seconds = 0.5 });
+        Assert.Null(result.Failure);
+        Assert.Equal(0, result.Failed);
+        Assert.True(result.Requests > 0);
+        Assert.Equal(result.Requests, EchoLoadResult.Decode(result.Latency).Count);
+        Assert.Equal(3, EchoLoadResult.Decode(result.Setup).Count);
+        Assert.Equal(3, EchoLoadResult.Decode(result.FirstAnswer).Count);
+        Assert.True(result.ServerCpuNs > 0 && result.ServerResidentBytes > 0);
+    }
+
+    [Theory]
+    [InlineData(EchoProtocol.Quic)]
+    [InlineData(EchoProtocol.Grpc)]
+    [InlineData(EchoProtocol.Http2)]
+    public async Task OpenLoop_EachRequestIsMadeWhateverBecameOfTheOnesBefore(EchoProtocol protocol)
+    {
+        EchoLoadResult result = await PlayAsync(Load(protocol) with { Connections = 3, RequestsPerSecond = 200, WarmSeconds = 0.25, Seconds = 0.5, KeepsValues = true });
+        // Due every 5 ms from 250 to 750 ms, the first included.
+        Assert.Equal(100, result.Requests + result.Failed);
+        Assert.Equal(0, result.Failed);
+        Assert.Equal(100, result.ValuesUs.Count);
+    }
+
+    [Fact]
+    public async Task Resumed_TheFirstRequestTravelsInTheFirstFlight()
+    {
+        EchoLoadResult result = await PlayAsync(Load(EchoProtocol.Quic) with { Connections = 5, Resumes = true, Seconds = 0 });
+        Assert.Null(result.Failure);
+        Assert.Equal(5, result.EarlyAccepted);
+    }
+
+    [Fact]
+    public async Task NobodyListens_TheAnswerSaysSo()
+    {
+        EchoLoadResult result = await PlayAsync(Load(EchoProtocol.Grpc) with { Address = "127.0.0.1:1" });
+        Assert.Contains("127.0.0.1:1", result.Failure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OtherCertificate_IsRefused()
+    {
+        foreach (EchoProtocol protocol in Enum.GetValues<EchoProtocol>())
+        {
+            EchoLoadResult result = await PlayAsync(Load(protocol) with { Fingerprint = string.Join(':', Enumerable.Repeat("AB", 32)) });
+            Assert.NotNull(result.Failure);
+        }
+    }
+
+    [Fact]
+    public async Task Figures_TellWhatTheServerUsed()
+    {
+        await _order.WriteLineAsync("figures");
+        EchoServerFigures figures = JsonSerializer.Deserialize((await _answer.ReadLineAsync())!, EchoJson.Default.EchoServerFigures)!;
+        Assert.True(figures.AllocatedBytes > 0);
+    }
+
+    private EchoLoad Load(EchoProtocol protocol) => new()
+    {
+        Protocol = protocol,
+        Address = protocol == EchoProtocol.Quic ? _ready.Quic! : _ready.Https,
+        Fingerprint = _certificate.Fingerprint,
+        ServerProcessId = _ready.ProcessId,
+    };
+
+    private static async Task<EchoLoadResult> PlayAsync(EchoLoad load)
+    {
+        StringWriter output = new();
+        await LoadAgent.RunAsync(new StringReader(JsonSerializer.Serialize(load, EchoJson.Default.EchoLoad)), output, CancellationToken.None);
+        return JsonSerializer.Deserialize(output.ToString(), EchoJson.Default.EchoLoadResult)!;
+    }
+}
