@@ -1,4 +1,5 @@
 using Vitrine.Frames;
+using Vitrine.Interop;
 
 namespace Vitrine.Codecs.H264;
 
@@ -25,6 +26,7 @@ public sealed class H264EncoderPool : IDisposable
     public H264EncoderPool(int idleMax = IdleMaxDefault, TimeProvider? time = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(idleMax);
+        NativeHeap.GiveLargeBlocksBack();
         (IdleMax, _time) = (idleMax, time ?? TimeProvider.System);
     }
 
@@ -123,21 +125,16 @@ public sealed class H264EncoderPool : IDisposable
     /// <param name="idleFor">How long at least; zero: all that are idle.</param>
     public void CloseIdle(TimeSpan idleFor)
     {
-        while (true)
+        bool isAnyClosed = false;
+        while (TakeLongestIdle(idleFor) is { } longest)
         {
-            H264Encoder longest;
-            lock (_lock)
-            {
-                if (_idle.Count == 0 || _time.GetMonotonicNanoseconds() - _idle[0].SinceNs < idleFor.TotalNanoseconds)
-                {
-                    return;
-                }
-
-                longest = _idle[0].Encoder;
-                _idle.RemoveAt(0);
-            }
-
             longest.Dispose(); // outside the lock: it waits for the encoder's threads
+            isAnyClosed = true;
+        }
+
+        if (isAnyClosed)
+        {
+            NativeHeap.Trim();
         }
     }
 
@@ -153,6 +150,21 @@ public sealed class H264EncoderPool : IDisposable
             }
 
             _idle.Clear();
+        }
+    }
+
+    private H264Encoder? TakeLongestIdle(TimeSpan idleFor)
+    {
+        lock (_lock)
+        {
+            if (_idle.Count == 0 || _time.GetMonotonicNanoseconds() - _idle[0].SinceNs < idleFor.TotalNanoseconds)
+            {
+                return null;
+            }
+
+            H264Encoder longest = _idle[0].Encoder;
+            _idle.RemoveAt(0);
+            return longest;
         }
     }
 

@@ -64,8 +64,9 @@ public sealed class TileStore : IDisposable
         (Size, Generation, _frame) = (size, generation, lastSequence);
         (_columns, _rows) = (TileGrid.Columns(size), TileGrid.Rows(size));
         _entries = new Entry[_columns * _rows];
-        // A picture replaces another, while a viewer is still sent a third; and access units lie beside them.
-        _pool = new(4L * _entries.Length * TileGrid.TileBytesMax);
+        // A picture replaces another, while a viewer is still sent a third; access units lie beside them, and a fifth is for pieces that
+        // text has cut up.
+        _pool = new(5L * _entries.Length * TileGrid.TileBytesMax);
         _units = new(_pool);
         FirstFrame = _frame + 1;
         (_tilesFrame, _previousTilesFrame, _regionsFrame) = (_frame, _frame, _frame);
