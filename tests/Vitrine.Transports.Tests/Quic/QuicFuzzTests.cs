@@ -23,17 +23,20 @@ public class QuicFuzzTests
         using Socket attacker = UdpRelay.Bind();
         Random random = new(s_seed);
         List<byte[]> corpus = [];
+        byte[] last = [1];
         relay.ToServer = datagram =>
         {
+            // Of what has arrived already: who delivers a copy of a first packet before the packet itself can keep anybody out.
+            for (int i = 0; i < 4; i++)
+            {
+                byte[] changed = Change(random, corpus.Count == 0 || random.Next(2) == 0 ? last : corpus[random.Next(corpus.Count)]);
+                _ = attacker.SendTo(changed, pair.Listener.LocalEndPoint);
+            }
+
+            last = datagram;
             if (corpus.Count < 500)
             {
                 corpus.Add(datagram);
-            }
-
-            for (int i = 0; i < 4; i++)
-            {
-                byte[] changed = Change(random, random.Next(2) == 0 ? datagram : corpus[random.Next(corpus.Count)]);
-                _ = attacker.SendTo(changed, pair.Listener.LocalEndPoint);
             }
 
             return true;
