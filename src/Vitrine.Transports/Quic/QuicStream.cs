@@ -473,10 +473,11 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             if (code is { } given)
             {
                 _writeFailure ??= new QuicStreamException(byPeer: true, given);
-                if (!_isFinalReceived)
-                {
-                    _readFailure ??= new QuicStreamException(byPeer: true, given);
-                }
+            }
+
+            if (!_isFinalReceived)
+            {
+                _readFailure ??= new QuicStreamException(byPeer: true, code);
             }
 
             _isFinalReceived = true;
@@ -580,6 +581,12 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         {
             int count = 0;
             bytes = 0;
+            if (_resetCode is not null)
+            {
+                isFinal = false; // what was given up must not look like an end
+                return 0;
+            }
+
             NativeBlock* block = _cursor;
             int at = _cursorAt;
             while (block is not null && count < max)
@@ -704,7 +711,7 @@ public sealed unsafe class QuicStream : IAsyncDisposable
         }
     }
 
-    private bool HasMore => _sent < _written || (_isFinalWritten && !_isFinalSent);
+    private bool HasMore => _resetCode is null && (_sent < _written || (_isFinalWritten && !_isFinalSent));
 
     // Under the lock. False without a failure: wait.
     private bool TryRead(Span<byte> into, out int bytes, out Exception? failure)

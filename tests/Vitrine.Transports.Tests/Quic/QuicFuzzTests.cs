@@ -5,7 +5,12 @@ using Vitrine.Transports.Quic;
 
 namespace Vitrine.Transports.Tests.Quic;
 
+/// <summary>Alone: what the process holds is measured.</summary>
+[CollectionDefinition(nameof(QuicFuzzTests), DisableParallelization = true)]
+public class QuicFuzzCollection;
+
 /// <summary>Bad datagrams, in both directions. VITRINE_FUZZ_SECONDS makes it longer, VITRINE_FUZZ_SEED another one.</summary>
+[Collection(nameof(QuicFuzzTests))]
 public class QuicFuzzTests
 {
     private static readonly TimeSpan s_time = TimeSpan.FromSeconds(double.Parse(Environment.GetEnvironmentVariable("VITRINE_FUZZ_SECONDS") ?? "3", CultureInfo.InvariantCulture));
