@@ -4,7 +4,7 @@ using Vitrine.Server.Access;
 namespace Vitrine.Server;
 
 /// <summary>Where and to whom the server answers. Keys: <c>listen</c>, <c>port</c>, <c>viewers</c>, <c>token</c>, <c>control</c>,
-/// <c>administer</c>, <c>cert</c>, <c>cert-key</c>, <c>config-directory</c>.</summary>
+/// <c>administer</c>, <c>quic</c>, <c>cert</c>, <c>cert-key</c>, <c>config-directory</c>.</summary>
 public sealed record ServerOptions
 {
     /// <summary>The port when none is given.</summary>
@@ -15,6 +15,10 @@ public sealed record ServerOptions
 
     /// <summary>TCP port; 0: a free one is chosen.</summary>
     public int Port { get; init; } = DefaultPort;
+
+    /// <summary>Whether QUIC is spoken as well, on the same number of a UDP port when that is free. Where its libraries are missing,
+    /// the ways over TCP go on (<see cref="VitrineServer.QuicFailure"/>).</summary>
+    public bool Quic { get; init; } = true;
 
     /// <summary>Most viewers at once, 1..1024.</summary>
     public int ViewersMax { get; init; } = 64;

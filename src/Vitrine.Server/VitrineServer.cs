@@ -23,13 +23,14 @@ using Vitrine.Transports;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
+using Vitrine.Transports.Quic;
 using Vitrine.Transports.WebSocket;
 using Vitrine.Wire;
 
 namespace Vitrine.Server;
 
 /// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web page, <c>/stream</c>, <c>/healthz</c>,
-/// <c>/metrics</c>, and calls as gRPC and as JSON below <c>/api/</c>.</summary>
+/// <c>/metrics</c>, and calls as gRPC and as JSON below <c>/api/</c>; calls and the live stream over QUIC too.</summary>
 /// <remarks>All members may be called from any thread.</remarks>
 public sealed class VitrineServer : IAsyncDisposable
 {
@@ -44,6 +45,10 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly ViewerSeats _seats;
     private readonly DesktopService _desktop;
     private readonly PriorKnowledge _priorKnowledge = new();
+    private readonly CallTable _calls;
+    private readonly CallGate _gate;
+    private readonly ILogger? _callLog;
+    private volatile QuicEntrance? _quic;
     private int _isStopped;
 
     private static string ProgramVersion => typeof(VitrineServer).Assembly.GetName().Version?.ToString(3) ?? "";
@@ -57,6 +62,9 @@ public sealed class VitrineServer : IAsyncDisposable
         _failures = new(time);
         _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
         _export = OtlpExport.StartIfAsked();
+        _calls = new(Bindings());
+        _gate = new(_access, _failures);
+        _callLog = logs?.CreateLogger("Vitrine.Calls");
         _app = Build(logs);
     }
 
@@ -83,6 +91,15 @@ public sealed class VitrineServer : IAsyncDisposable
 
     /// <summary>SHA-256 of the certificate, to be compared by people; null without TLS.</summary>
     public string? CertificateFingerprint => _certificate is null ? null : HostCertificate.Fingerprint(_certificate);
+
+    /// <summary>Where the server speaks QUIC; null when it does not.</summary>
+    public IPEndPoint? QuicEndPoint => _quic?.EndPoint;
+
+    /// <summary>SHA-256 of the certificate that is shown over QUIC; null when it is not spoken.</summary>
+    public string? QuicFingerprint => _quic?.Fingerprint;
+
+    /// <summary>Why QUIC is not spoken although it was asked for; empty when it is, or was not. The ways over TCP go on without it.</summary>
+    public string QuicFailure { get; private set; } = "";
 
     /// <summary>Starts to listen.</summary>
     /// <param name="session">Served; started by the caller, stopped with the server.</param>
@@ -112,6 +129,11 @@ public sealed class VitrineServer : IAsyncDisposable
 
         string address = server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         server.EndPoint = new(options.Listen, new Uri(address).Port);
+        if (options.Quic)
+        {
+            server.StartQuic(time ?? TimeProvider.System);
+        }
+
         return server;
     }
 
@@ -134,8 +156,29 @@ public sealed class VitrineServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync();
 
+    private void StartQuic(TimeProvider time)
+    {
+        X509Certificate2? own = null;
+        try
+        {
+            // QUIC has no way without TLS: on loopback too a certificate is shown, the one that is kept for the network.
+            X509Certificate2 certificate = _certificate ?? (own = HostCertificate.Load(_options, time));
+            _quic = QuicEntrance.TryStart(EndPoint, certificate, _options.ViewersMax, _calls, _gate.Check, _session, _seats, _callLog, out string why);
+            QuicFailure = why;
+        }
+        catch (ServerStartException exception)
+        {
+            QuicFailure = exception.Message;
+        }
+        finally
+        {
+            own?.Dispose();
+        }
+    }
+
     private async Task ReleaseAsync()
     {
+        await (_quic?.DisposeAsync() ?? default);
         await _app.DisposeAsync();
         _desktop.Dispose();
         _export?.Dispose();
@@ -192,22 +235,20 @@ public sealed class VitrineServer : IAsyncDisposable
         builder.Services.AddSingleton<IConnectionListenerFactory>(_priorKnowledge);
         builder.WebHost.ConfigureKestrel(ConfigureKestrel);
         WebApplication app = builder.Build();
-        CallTable calls = new(Bindings());
-        CallGate gate = new(_access, _failures);
-        ILogger? log = logs?.CreateLogger("Vitrine.Calls");
-        app.UseGrpcCalls(calls, new() { Access = gate.Check, Logger = log });
+        app.UseGrpcCalls(_calls, new() { Access = _gate.Check, Logger = _callLog });
         app.Use(next => context =>
         {
             SecurityHeaders.Apply(context.Response.Headers);
             return next(context);
         });
-        app.UseJsonCalls(calls, new() { Access = gate.Check, Logger = log, About = ("Vitrine", ProgramVersion) });
+        app.UseJsonCalls(_calls, new() { Access = _gate.Check, Logger = _callLog, About = ("Vitrine", ProgramVersion) });
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan }); // the viewer's clock requests show that it lives
         app.Use(next => context => context.Request.Path.Value switch
         {
             "/stream" => StreamAsync(context),
             "/healthz" => HealthAsync(context),
             "/metrics" => MetricsAsync(context),
+            QuicOffer.Path => OfferQuicAsync(context),
             _ => next(context),
         });
         WebPages.Use(app, _options.WebRoot);
@@ -353,6 +394,23 @@ public sealed class VitrineServer : IAsyncDisposable
         context.Response.StatusCode = state == "failed" ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK;
         return context.Response.WriteAsJsonAsync(
             new HealthAnswer(state == "failed" ? "failed" : "ok", state, status.Viewers, status.SourceName, status.Size.ToString()), HealthJson.Default.HealthAnswer);
+    }
+
+    private Task OfferQuicAsync(HttpContext context)
+    {
+        if (_access.Check(context.Request.Query["t"]) == ViewerGrants.None)
+        {
+            return RefuseTokenAsync(context);
+        }
+
+        if (_quic is not { } quic)
+        {
+            return RefuseAsync(context, StatusCodes.Status404NotFound, "QUIC is not spoken here.");
+        }
+
+        context.Response.ContentType = "application/json";
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.Body.WriteAsync(new QuicOffer(quic.EndPoint.Port, quic.Fingerprint).ToJson()).AsTask();
     }
 
     private Task MetricsAsync(HttpContext context)

@@ -28,5 +28,5 @@ public enum ConnectStatus
 /// <summary>Result of an attempt to connect.</summary>
 /// <param name="Status">What became of it.</param>
 /// <param name="Connection">Owned by the caller; null unless <see cref="ConnectStatus.Connected"/>.</param>
-/// <param name="Detail">For people; empty when connected.</param>
+/// <param name="Detail">For people; when connected, only what they should know of how.</param>
 public readonly record struct ConnectResult(ConnectStatus Status, IPacketConnection? Connection, string Detail);

@@ -13,6 +13,9 @@ public sealed record PacketConnectOptions
     /// <summary>Value of the <c>Origin</c> header; null sends none, as programs that are not browsers do.</summary>
     public string? Origin { get; init; }
 
+    /// <summary>UDP port for QUIC, when a router forwards another one than the host says; null: what the host says.</summary>
+    public int? QuicPort { get; init; }
+
     /// <summary>Bytes the kernel may hold for a viewer that does not read; null leaves it to the kernel.</summary>
     public int? ReceiveBufferBytes { get; init; }
 }

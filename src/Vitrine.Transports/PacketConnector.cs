@@ -1,6 +1,7 @@
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
+using Vitrine.Transports.Quic;
 using Vitrine.Transports.WebSocket;
 
 namespace Vitrine.Transports;
@@ -16,12 +17,22 @@ public enum PacketTransport
 
     /// <summary>A gRPC call, <c>vitrine.v1.Desktop/Packets</c>.</summary>
     Grpc = 2,
+
+    /// <summary>QUIC.</summary>
+    Quic = 3,
+
+    /// <summary>QUIC where it passes, else a WebSocket; <see cref="ConnectResult.Detail"/> says why.</summary>
+    Best = 4,
 }
 
 /// <summary>Connects to a host's live stream, whatever carries it.</summary>
 public static class PacketConnector
 {
+    private const string QuicScheme = "quic";
     private const string TransportParameter = "transport", TokenParameter = "t";
+
+    // How long QUIC may take before the WebSocket is tried: a handshake at a round trip of 500 ms, with a packet lost.
+    private static readonly TimeSpan s_quicPatience = TimeSpan.FromSeconds(3);
 
     /// <summary>The address of the stream behind the address of a page: path <c>/stream</c>, and the page's query or, for lack of one,
     /// its fragment.</summary>
@@ -39,7 +50,8 @@ public static class PacketConnector
 
     /// <summary>Connects.</summary>
     /// <param name="address">That of the page or of the stream: <c>http://host:port/?t=TOKEN</c>. With <c>transport=websocket</c>,
-    /// <c>http2</c> or <c>grpc</c> in its query, that transport is taken.</param>
+    /// <c>http2</c>, <c>grpc</c>, <c>quic</c> or <c>best</c> in its query, that transport is taken. <c>quic://host:port/?t=TOKEN</c> leads to
+    /// a UDP port directly.</param>
     /// <param name="transport">What is taken when the address does not say it.</param>
     /// <param name="options">How.</param>
     /// <param name="cancellationToken">Ends the attempt with <see cref="OperationCanceledException"/>.</param>
@@ -58,6 +70,11 @@ public static class PacketConnector
             stream = new UriBuilder(stream) { Query = string.Join('&', parameters) }.Uri;
         }
 
+        if (stream.Scheme == QuicScheme && transport != PacketTransport.Best)
+        {
+            transport = PacketTransport.Quic;
+        }
+
         switch (transport)
         {
             case PacketTransport.Http2:
@@ -70,9 +87,46 @@ public static class PacketConnector
                     ConnectTimeout = options.Timeout,
                 });
                 return CallPacketConnection.ConnectAsync(channel, stream.Authority, "grpc", options.Timeout, cancellationToken);
+            case PacketTransport.Quic:
+                return ConnectQuicAsync(stream, options, cancellationToken);
+            case PacketTransport.Best:
+                return ConnectBestAsync(stream, options, cancellationToken);
             default:
                 return WebSocketConnector.ConnectAsync(stream, options, cancellationToken);
         }
+    }
+
+    private static async Task<ConnectResult> ConnectQuicAsync(Uri stream, PacketConnectOptions options, CancellationToken cancellationToken)
+    {
+        if (!QuicSupport.TryLoad(out string missing))
+        {
+            return new(ConnectStatus.Unreachable, null, $"QUIC does not work here: {missing}.");
+        }
+
+        if (stream.Scheme == QuicScheme)
+        {
+            return await QuicConnector.ConnectAsync(stream, options, cancellationToken);
+        }
+
+        (QuicOffer? offer, ConnectResult refusal) = await QuicOffer.AskAsync(stream, options, cancellationToken);
+        return offer is null
+            ? refusal
+            : await QuicConnector.ConnectAsync(
+                new UriBuilder(stream) { Scheme = QuicScheme, Port = options.QuicPort ?? offer.Port }.Uri, options with { CertificateFingerprint = offer.Certificate }, cancellationToken);
+    }
+
+    private static async Task<ConnectResult> ConnectBestAsync(Uri stream, PacketConnectOptions options, CancellationToken cancellationToken)
+    {
+        TimeSpan patience = options.Timeout < s_quicPatience ? options.Timeout : s_quicPatience;
+        ConnectResult quic = await ConnectQuicAsync(stream, options with { Timeout = patience }, cancellationToken);
+        if (quic.Status is not (ConnectStatus.Unreachable or ConnectStatus.CertificateRefused or ConnectStatus.NotVitrine))
+        {
+            return quic; // it stands, or would be refused over TCP as well
+        }
+
+        Uri web = stream.Scheme == QuicScheme ? new UriBuilder(stream) { Scheme = "https" }.Uri : stream;
+        ConnectResult result = await WebSocketConnector.ConnectAsync(web, options, cancellationToken);
+        return result.Status == ConnectStatus.Connected ? result with { Detail = $"Over a WebSocket, because QUIC does not pass: {quic.Detail}" } : result;
     }
 
     private static string? Find(List<string> parameters, string name) =>

@@ -89,6 +89,16 @@ public sealed class HeadlessViewer : IAsyncDisposable
     /// <summary>What the host said when it closed; null while it has not.</summary>
     public Goodbye? Goodbye { get; private set; }
 
+    /// <summary>What carries the newest connection; empty before the first.</summary>
+    public string Transport { get; private set; } = "";
+
+    /// <summary>What is to be known about how the newest connection was made, for people: why it is not over QUIC, although that was asked
+    /// for. Empty when there is nothing to say.</summary>
+    public string ConnectionNote { get; private set; } = "";
+
+    /// <summary>The connection that stands; null when none does. Borrowed.</summary>
+    public IPacketConnection? Connection => _connection;
+
     /// <summary>Whether a connection stands.</summary>
     public bool IsConnected => _connection is not null;
 
@@ -279,16 +289,23 @@ public sealed class HeadlessViewer : IAsyncDisposable
         _decoder.Dispose();
     }
 
-    private Task<ConnectResult> OpenAsync(CancellationToken cancellationToken) => PacketConnector.ConnectAsync(
-        _address,
-        _options.Transport,
-        new PacketConnectOptions
+    private async Task<ConnectResult> OpenAsync(CancellationToken cancellationToken)
+    {
+        PacketConnectOptions options = new()
         {
             Timeout = _options.ConnectTimeout,
             CertificateFingerprint = _options.CertificateFingerprint,
             ReceiveBufferBytes = _options.ReceiveBufferBytes,
-        },
-        cancellationToken);
+            QuicPort = _options.QuicPort,
+        };
+        ConnectResult result = await PacketConnector.ConnectAsync(_address, _options.Transport, options, cancellationToken);
+        if (result.Connection is { } connection)
+        {
+            (Transport, ConnectionNote) = (connection.Transport, result.Detail);
+        }
+
+        return result;
+    }
 
     private async Task RunAsync(IPacketConnection connection)
     {

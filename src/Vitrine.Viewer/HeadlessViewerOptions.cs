@@ -14,6 +14,9 @@ public sealed record HeadlessViewerOptions
     /// <summary>What carries the stream, when the address does not say it.</summary>
     public PacketTransport Transport { get; init; }
 
+    /// <summary>UDP port for QUIC, when it is another one than the host says; null: what the host says.</summary>
+    public int? QuicPort { get; init; }
+
     /// <summary>SHA-256 of the host's certificate; null: the machine's certificate authorities decide.</summary>
     public string? CertificateFingerprint { get; init; }
 

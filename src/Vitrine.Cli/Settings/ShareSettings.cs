@@ -55,6 +55,9 @@ internal sealed class ShareSettings
     /// <summary>«on» or «off».</summary>
     public string Administer { get; set; } = "off";
 
+    /// <summary>«on» or «off».</summary>
+    public string Quic { get; set; } = "on";
+
     public string? Cpus { get; set; }
 
     public string? ReadyFile { get; set; }

@@ -58,6 +58,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             ViewersMax = settings.MaxViewers,
             Token = token,
             Administer = settings.Administer == "on",
+            Quic = settings.Quic == "on",
             CertificatePath = settings.Cert,
             CertificateKeyPath = settings.Key,
         };
@@ -176,6 +177,11 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         if (server.AdministerToken is { } administerToken)
         {
             text += $"Token of programs that may also see who looks, and stop and start sharing: {administerToken}\n";
+        }
+
+        if (isVerbose && options.Quic)
+        {
+            text += server.QuicEndPoint is { } quic ? $"QUIC: UDP port {quic.Port}.\n" : $"QUIC is not spoken: {server.QuicFailure}\n";
         }
 
         terminal.Output.WriteLine(text + "Ctrl-C stops.");

@@ -7,6 +7,21 @@ using Vitrine.Wire;
 
 namespace Vitrine.Transports.Quic;
 
+/// <summary>A connection that is served.</summary>
+internal sealed class QuicPeer(QuicConnection connection, CallResets resets)
+{
+    private int _isLive;
+
+    public QuicConnection Connection { get; } = connection;
+
+    public CallResets Resets { get; } = resets;
+
+    /// <summary>Takes the place of the live stream: a connection has one at a time, because its datagrams and one-way streams belong to it.</summary>
+    public bool TryBeginLive() => Interlocked.Exchange(ref _isLive, 1) == 0;
+
+    public void EndLive() => Volatile.Write(ref _isLive, 0);
+}
+
 /// <summary>Serves a <see cref="CallTable"/> on the connections of a <see cref="QuicListener"/>: a two-way stream is a call
 /// (<c>docs/PROTOCOL.md</c>, «Calls over QUIC»).</summary>
 /// <remarks>Any thread. Call objects are pooled. A caller that does not read costs its own stream: what it may leave unread is bounded by
@@ -101,11 +116,15 @@ public sealed partial class QuicCallServer : IAsyncDisposable
         {
             // It stops.
         }
+        catch (QuicException exception)
+        {
+            LogFault("QUIC", exception); // the listener's: nobody can come any more
+        }
     }
 
     private async Task ServeAsync(QuicConnection connection, TaskCompletionSource served)
     {
-        CallResets resets = new(Options.ResetsMax, Options.ResetsWindow, Options.Time);
+        QuicPeer peer = new(connection, new(Options.ResetsMax, Options.ResetsWindow, Options.Time));
         try
         {
             while (true)
@@ -118,7 +137,7 @@ public sealed partial class QuicCallServer : IAsyncDisposable
                     continue;
                 }
 
-                _ = RunAsync(connection, stream, resets);
+                _ = RunAsync(peer, stream);
             }
         }
         catch (QuicClosedException)
@@ -133,15 +152,15 @@ public sealed partial class QuicCallServer : IAsyncDisposable
         }
     }
 
-    private async Task RunAsync(QuicConnection connection, QuicStream stream, CallResets resets)
+    private async Task RunAsync(QuicPeer peer, QuicStream stream)
     {
         QuicServerCall call = _calls.Get();
-        CallStatusCode code = await call.RunAsync(connection, stream);
+        CallStatusCode code = await call.RunAsync(peer, stream);
         QuicMeter.Ended(code);
-        if (call.WasBrokenOff && resets.Add())
+        if (call.WasBrokenOff && peer.Resets.Add())
         {
             QuicMeter.Limits.Add(1, QuicMeter.Resets);
-            await connection.CloseAsync((ulong)CallStatusCode.ResourceExhausted, "Too many calls were broken off.");
+            await peer.Connection.CloseAsync((ulong)CallStatusCode.ResourceExhausted, "Too many calls were broken off.");
         }
 
         if (call.TryReset())

@@ -1,12 +1,22 @@
 using Microsoft.Extensions.Logging;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
+using Vitrine.Wire;
 
 namespace Vitrine.Transports.Quic;
+
+/// <summary>Serves a live stream. Ends when it is over.</summary>
+/// <param name="connection">Borrowed: closed by the handler, disposed by the server after the handler.</param>
+/// <param name="grants">What the viewer may do; <see cref="ViewerGrants.View"/> at least.</param>
+/// <exception cref="CallException">Before anything was sent: the viewer is refused so.</exception>
+public delegate ValueTask LiveHandler(IPacketConnection connection, ViewerGrants grants);
 
 /// <summary>How calls are served over QUIC. Immutable.</summary>
 public sealed record QuicCallServerOptions
 {
+    /// <summary>What serves the live stream; null: it is not served.</summary>
+    public LiveHandler? Live { get; init; }
+
     /// <summary>Most bytes of a request.</summary>
     public int RequestBytesMax { get; init; } = GrpcServerOptions.MessageBytesMaxDefault;
 

@@ -14,6 +14,8 @@ namespace Vitrine.Transports.Quic;
 internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
 #pragma warning restore CA1001
 {
+    private static readonly byte[] s_livePath = System.Text.Encoding.ASCII.GetBytes(QuicPacketConnection.Path);
+
     // The longest that a timer takes; a deadline beyond it is none in practice.
     private static readonly TimeSpan s_timerMax = TimeSpan.FromMilliseconds(uint.MaxValue - 2);
 
@@ -31,7 +33,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     private CancellationTokenRegistration _wake;
     private Timer? _stall; // made by the first write that waits
     private Timer? _probe; // made for who waits for the end
-    private QuicConnection _connection = null!;
+    private QuicPeer _quicPeer = null!;
     private QuicStream _stream = null!;
     private CallBinding? _binding;
     private CallDeadline _deadline;
@@ -50,7 +52,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
 
     public override CallMethod Method => _binding!.Method;
 
-    public override string Peer => _peer ??= _connection.RemoteEndPoint.ToString();
+    public override string Peer => _peer ??= _quicPeer.Connection.RemoteEndPoint.ToString();
 
     public override string Transport => "quic";
 
@@ -79,19 +81,27 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     private bool IsOver => _over.IsCancellationRequested || _isStalled || _isBroken;
 
     /// <summary>Serves a call from its head to its end, whatever comes.</summary>
-    /// <param name="connection">Of the stream.</param>
+    /// <param name="peer">Whose stream it is.</param>
     /// <param name="stream">Owned.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<CallStatusCode> RunAsync(QuicConnection connection, QuicStream stream)
+    public async ValueTask<CallStatusCode> RunAsync(QuicPeer peer, QuicStream stream)
     {
-        (_connection, _stream) = (connection, stream);
+        (_quicPeer, _stream) = (peer, stream);
         _wake = _over.Token.UnsafeRegister(static call => ((QuicServerCall)call!).Wake(), this);
         CallException? failure = null;
         try
         {
             await BeginAsync();
-            await _binding!.Handler(this);
-            failure = Method.GivesOneResponse && !_isWritten ? new(CallStatusCode.Internal, $"The handler of {Method.Path} gave no answer.") : null;
+            if (_binding is null)
+            {
+                await ServeLiveAsync();
+            }
+            else
+            {
+                await _binding.Handler(this);
+            }
+
+            failure = _binding is not null && Method.GivesOneResponse && !_isWritten ? new(CallStatusCode.Internal, $"The handler of {Method.Path} gave no answer.") : null;
         }
         catch (CallException exception)
         {
@@ -126,7 +136,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
             return false; // rare; whoever still holds the token sees it cancelled, and the object is left to the collector
         }
 
-        (_connection, _stream, _binding, _peer, _wake) = (null!, null!, null, null, default);
+        (_quicPeer, _stream, _binding, _peer, _wake) = (null!, null!, null, null, default);
         (_deadline, _grants, WasBrokenOff) = (CallDeadline.None, ViewerGrants.None, false);
         (_isRead, _isStarted, _isWritten, _isHeadLate, _isStalled, _isAborted, _isBroken, _wasReset) = (false, false, false, false, false, false, false, false);
         _requestMetadata.Clear();
@@ -198,14 +208,15 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
             throw new CallException(CallStatusCode.Internal, "That was not the head of a call.");
         }
 
-        _binding = server.Find(head.Path);
-        _grants = server.Authorize(Method, head.Token, _connection);
+        bool isLive = server.Options.Live is not null && head.Path.SequenceEqual(s_livePath);
+        _binding = isLive ? null : server.Find(head.Path);
+        _grants = server.Authorize(_binding?.Method ?? CallPacketConnection.Method, head.Token, _quicPeer.Connection);
         if (head.Priority != CallOptions.Default.Priority)
         {
             _stream.Priority = head.Priority - CallOptions.Default.Priority;
         }
 
-        if (head.DeadlineMicros > 0)
+        if (head.DeadlineMicros > 0 && !isLive)
         {
             TimeSpan left = TimeSpan.FromTicks((long)Math.Min(head.DeadlineMicros, long.MaxValue / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond);
             _deadline = CallDeadline.After(left, server.Options.Time);
@@ -216,16 +227,41 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         }
 
         _reader.Take();
-        if (_stream.ArrivedEarly && !Method.IsIdempotent && !_connection.HandshakeCompleted.IsCompletedSuccessfully)
+        if (_stream.ArrivedEarly && _binding is not { Method.IsIdempotent: true } && !_quicPeer.Connection.HandshakeCompleted.IsCompletedSuccessfully)
         {
             try
             {
-                await _connection.HandshakeCompleted.WaitAsync(_over.Token);
+                await _quicPeer.Connection.HandshakeCompleted.WaitAsync(_over.Token);
             }
             catch (Exception exception) when (exception is QuicException or OperationCanceledException)
             {
                 throw Broken(exception);
             }
+        }
+    }
+
+    private async ValueTask ServeLiveAsync()
+    {
+        if (!_quicPeer.TryBeginLive())
+        {
+            throw new CallException(CallStatusCode.AlreadyExists, "A connection carries one live stream.");
+        }
+
+        try
+        {
+            await using QuicPacketConnection packets = QuicPacketConnection.Accept(_quicPeer.Connection, _stream, _reader, server.Options.Time);
+            try
+            {
+                await server.Options.Live!(packets, _grants);
+            }
+            finally
+            {
+                _wasReset = packets.HasEnded; // its end is written already
+            }
+        }
+        finally
+        {
+            _quicPeer.EndLive();
         }
     }
 

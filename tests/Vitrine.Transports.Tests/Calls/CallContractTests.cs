@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Builder;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
+using Vitrine.Transports.Quic;
 using Vitrine.Transports.Tests.Grpc;
+using Vitrine.Transports.Tests.Quic;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Transports.Tests.Calls;
@@ -12,7 +14,7 @@ namespace Vitrine.Transports.Tests.Calls;
 /// <summary>What a call is, whatever carries it: the same for every transport.</summary>
 public sealed class CallContractTests
 {
-    public static TheoryData<string> Transports => ["grpc", "json"];
+    public static TheoryData<string> Transports => QuicSupport.TryLoad(out _) || Environment.GetEnvironmentVariable("CI") == "true" ? ["grpc", "json", "quic"] : ["grpc", "json"];
 
     [Theory]
     [MemberData(nameof(Transports))]
@@ -255,13 +257,21 @@ public sealed class CallContractTests
     }
 
     /// <summary>A server and a channel to it, over one transport.</summary>
-    private sealed class CallHost(WebApplication app, ICallChannel channel) : IAsyncDisposable
+    private sealed class CallHost(IAsyncDisposable server, Func<Task> stop, ICallChannel channel) : IAsyncDisposable
     {
         public ICallChannel Channel { get; } = channel;
 
         public static async Task<CallHost> StartAsync(string transport, IEnumerable<CallBinding>? bindings = null)
         {
             CallTable table = new(bindings ?? new EchoService().Bindings);
+            if (transport == "quic")
+            {
+                QuicListener listener = QuicListener.Listen(new() { EndPoint = new(System.Net.IPAddress.Loopback, 0), Certificate = QuicPair.Certificate, Protocols = [QuicCallServer.Protocol] });
+                QuicCallServer quic = new(listener, table, new());
+                return new(quic, () => quic.DisposeAsync().AsTask(), new QuicCallChannel(
+                    new($"quic://127.0.0.1:{listener.LocalEndPoint.Port}"), new() { CertificateFingerprint = QuicPair.Fingerprint(QuicPair.Certificate) }));
+            }
+
             (WebApplication app, Uri address) = await GrpcHost.ListenAsync(builder =>
             {
                 if (transport == "grpc")
@@ -273,16 +283,16 @@ public sealed class CallContractTests
                     builder.UseJsonCalls(table, new());
                 }
             });
-            return new(app, transport == "grpc" ? new GrpcChannel(address) : new HttpJsonChannel(address));
+            return new(app, () => app.StopAsync(new CancellationToken(canceled: true)), transport == "grpc" ? new GrpcChannel(address) : new HttpJsonChannel(address));
         }
 
-        public async Task StopAsync() => await app.StopAsync(new CancellationToken(canceled: true));
+        public Task StopAsync() => stop();
 
         public async ValueTask DisposeAsync()
         {
             await Channel.DisposeAsync();
             await StopAsync();
-            await app.DisposeAsync();
+            await server.DisposeAsync();
         }
     }
 }

@@ -171,7 +171,8 @@ public sealed class QuicCallTests
         TaskCompletionSource<CallStatusCode> atServer = new();
         await using QuicCallHost host = QuicCallHost.Start(more: [Waiting(atServer)]);
         await using QuicCallChannel channel = host.Connect();
-        CallOptions options = new() { Deadline = CallDeadline.After(TimeSpan.FromSeconds(3)) };
+        await channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default); // connected
+        CallOptions options = new() { Deadline = CallDeadline.After(TimeSpan.FromSeconds(5)) };
         await using ClientCall call = await channel.StartAsync(WaitMethod, options);
         await call.WriteAsync(new Int32Value());
         Assert.True(await call.ReadAsync(new Int32Value())); // it runs there

@@ -1,0 +1,181 @@
+using System.Net;
+using System.Net.Sockets;
+using Vitrine.Transports;
+using Vitrine.Transports.Quic;
+using Vitrine.Transports.Tests.Quic;
+using Vitrine.Viewer;
+
+namespace Vitrine.Server.Tests;
+
+/// <summary>Viewers over QUIC, from the source to the picture. Where QUIC's libraries are missing there is nothing to test; in CI they must be.</summary>
+public sealed class QuicEntranceTests
+{
+    private static readonly HeadlessViewerOptions Quic = new() { Transport = PacketTransport.Quic };
+
+    private static bool IsMissing => !QuicSupport.TryLoad(out _) && Environment.GetEnvironmentVariable("CI") != "true";
+
+    [Fact]
+    public async Task ViewerOverQuic_ShowsTheDisplay()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        Assert.Equal("", host.Server.QuicFailure);
+        await using HeadlessViewer viewer = await host.ConnectAsync(Quic);
+        Assert.Equal(("quic", ""), (viewer.Transport, viewer.ConnectionNote));
+        await host.AssertShownByAsync(viewer);
+        for (int i = 0; i < 20; i++)
+        {
+            host.Display.PaintNoise(new(i * 8, i * 4, 100, 60), i);
+            await host.AssertShownByAsync(viewer, $"after change {i}");
+        }
+
+        await Host.AssertAsync(viewer, seen => seen.Clock.Count > 0, "The clock is not known.");
+        host.Display.Resize(400, 300);
+        host.Display.PaintNoise(new(0, 0, 400, 300), 99);
+        await host.AssertShownByAsync(viewer, "after a new size");
+        await host.Server.StopAsync();
+        await Host.AssertAsync(viewer, seen => seen.Goodbye is not null && !seen.IsConnected, "Nobody said goodbye.");
+    }
+
+    [Fact]
+    public async Task WrongTokenAndTooManyViewers_Refused()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync(options: new() { ViewersMax = 1 });
+        Uri direct = new($"quic://127.0.0.1:{host.Server.QuicEndPoint!.Port}/?t=");
+        HeadlessViewerOptions options = Quic with { CertificateFingerprint = host.Server.QuicFingerprint };
+        await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(new(direct + host.Server.Token), options);
+        await host.AssertShownByAsync(viewer);
+        Assert.Equal(ConnectStatus.TooManyViewers, (await Assert.ThrowsAsync<ViewerConnectException>(() => HeadlessViewer.ConnectAsync(new(direct + host.Server.Token), options))).Status);
+        ConnectStatus last = ConnectStatus.Connected;
+        for (int i = 0; i < 12; i++)
+        {
+            last = (await Assert.ThrowsAsync<ViewerConnectException>(() => HeadlessViewer.ConnectAsync(new(direct + "wrong"), options))).Status;
+            Assert.True(last is ConnectStatus.AccessDenied or ConnectStatus.RateLimited);
+        }
+
+        Assert.Equal(ConnectStatus.RateLimited, last);
+        Assert.Equal(ConnectStatus.CertificateRefused, (await Assert.ThrowsAsync<ViewerConnectException>(
+            () => HeadlessViewer.ConnectAsync(new(direct + host.Server.Token), options with { CertificateFingerprint = new string('0', 64) }))).Status);
+    }
+
+    [Fact]
+    public async Task QuicOff_AWebSocketAndTheReason()
+    {
+        await using Host host = await Host.StartAsync(options: new() { Quic = false });
+        Assert.Null(host.Server.QuicEndPoint);
+        await using HeadlessViewer viewer = await host.ConnectAsync(new() { Transport = PacketTransport.Best });
+        Assert.Equal("websocket", viewer.Transport);
+        Assert.Contains("QUIC", viewer.ConnectionNote, StringComparison.Ordinal);
+        await host.AssertShownByAsync(viewer);
+        Assert.Equal(ConnectStatus.Unreachable, (await Assert.ThrowsAsync<ViewerConnectException>(() => host.ConnectAsync(Quic))).Status);
+    }
+
+    [Fact]
+    public async Task UdpDoesNotPass_AWebSocketAndTheReason()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        using Socket silent = UdpRelay.Bind();
+        await using HeadlessViewer viewer = await host.ConnectAsync(new() { Transport = PacketTransport.Best, QuicPort = ((IPEndPoint)silent.LocalEndPoint!).Port });
+        Assert.Equal("websocket", viewer.Transport);
+        Assert.Contains("QUIC does not pass", viewer.ConnectionNote, StringComparison.Ordinal);
+        await host.AssertShownByAsync(viewer);
+    }
+
+    [Fact]
+    public async Task UdpBlockedInTheMiddle_TheSameSessionGoesOnOverAWebSocket()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        await using UdpRelay relay = new(host.Server.QuicEndPoint!);
+        await using HeadlessViewer viewer = await host.ConnectAsync(new() { Transport = PacketTransport.Best, QuicPort = relay.EndPoint.Port, Reconnect = true });
+        Assert.Equal("quic", viewer.Transport);
+        await host.AssertShownByAsync(viewer);
+        Guid session = viewer.Hello!.Value.SessionId;
+        relay.ToClient = relay.ToServer = _ => false;
+        host.Display.PaintNoise(new(10, 10, 200, 100), 7);
+        await host.AssertShownByAsync(viewer, "after UDP was blocked");
+        Assert.Equal(("websocket", session), (viewer.Transport, viewer.Hello!.Value.SessionId));
+        Assert.Contains("QUIC does not pass", viewer.ConnectionNote, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ChangeOfPath_TheStreamGoesOnOnTheSameConnection()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync(Quic);
+        await host.AssertShownByAsync(viewer);
+        for (int i = 0; i < 30; i++)
+        {
+            host.Display.PaintNoise(new(i * 4, i * 4, 100, 60), i);
+            if (i % 10 == 5)
+            {
+                Assert.True(await ((QuicPacketConnection)viewer.Connection!).Connection.MigrateAsync(new(IPAddress.Loopback, 0)));
+            }
+
+            await host.AssertShownByAsync(viewer, $"after change {i}");
+        }
+
+        Assert.Equal(1, viewer.ConnectionCount);
+    }
+
+    [Fact]
+    public async Task VideoThroughALossyNetwork_ExactWhenItRests()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        SyntheticDisplay display = new(640, 480);
+        await using Host host = await Host.StartAsync(display);
+        await using UdpRelay relay = new(host.Server.QuicEndPoint!);
+        await using HeadlessViewer viewer = await host.ConnectAsync(Quic with { QuicPort = relay.EndPoint.Port });
+        await host.AssertShownByAsync(viewer);
+        Random random = new(1);
+        relay.ToClient = _ =>
+        {
+            lock (random)
+            {
+                return random.Next(20) != 0;
+            }
+        };
+        for (int i = 0; i < 150; i++)
+        {
+            display.PaintNoise(new(128, 128, 256, 192), i); // what keeps moving
+            if (i % 10 == 0)
+            {
+                display.Paint(new(i, 400, 40, 20), (uint)(i * 1000)); // and what does not
+            }
+
+            await Task.Delay(15);
+        }
+
+        relay.ToClient = _ => true;
+        await host.AssertShownByAsync(viewer, "at rest");
+        Assert.False(viewer.HasSeenMalformed);
+        Assert.Equal(1, viewer.ConnectionCount);
+    }
+}
