@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Collections.Frozen;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -18,6 +19,10 @@ public sealed partial class JsonServer
 {
     internal const string JsonType = "application/json";
     internal const string LinesType = "application/x-ndjson";
+
+    private const int DrainBytesMax = 64 << 10;
+
+    private static readonly TimeSpan s_drainMax = TimeSpan.FromSeconds(1);
 
     private readonly FrozenDictionary<string, JsonRoute> _routes;
     private readonly JsonServerOptions _options;
@@ -106,10 +111,29 @@ public sealed partial class JsonServer
         try
         {
             await response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
+            await DrainAsync(context);
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
-            // The caller has gone.
+            // The caller has gone, or is slow to end its request: it is broken off.
+        }
+    }
+
+    // A request that is not read to its end is broken off after the answer (RFC 9113, section 8.1: RST_STREAM with NO_ERROR), and curl
+    // 7.88 then reports an error instead of the answer that it has. What is short is read.
+    private static async Task DrainAsync(HttpContext context)
+    {
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(s_drainMax);
+        for (long left = DrainBytesMax; left >= 0;)
+        {
+            ReadResult read = await context.Request.BodyReader.ReadAsync(patience.Token);
+            left -= read.Buffer.Length;
+            context.Request.BodyReader.AdvanceTo(read.Buffer.End);
+            if (read.IsCompleted)
+            {
+                return;
+            }
         }
     }
 
