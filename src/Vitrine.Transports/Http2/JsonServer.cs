@@ -4,6 +4,7 @@ using System.Collections.Frozen;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Microsoft.Net.Http.Headers;
 using Vitrine.Transports.Calls;
@@ -110,30 +111,42 @@ public sealed partial class JsonServer
         response.ContentLength = body.WrittenCount;
         try
         {
-            await response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
             await DrainAsync(context);
+            await response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
-            // The caller has gone, or is slow to end its request: it is broken off.
+            // The caller has gone.
         }
     }
 
-    // A request that is not read to its end is broken off after the answer (RFC 9113, section 8.1: RST_STREAM with NO_ERROR), and curl
-    // 7.88 then reports an error instead of the answer that it has. What is short is read.
+    // A request that is answered before it has ended is broken off after the answer (RFC 9113, section 8.1: RST_STREAM with NO_ERROR), and
+    // curl 7.88 then reports an error instead of the answer that it has. What is short and comes soon is read.
     private static async Task DrainAsync(HttpContext context)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         patience.CancelAfter(s_drainMax);
-        for (long left = DrainBytesMax; left >= 0;)
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
-            ReadResult read = await context.Request.BodyReader.ReadAsync(patience.Token);
-            left -= read.Buffer.Length;
-            context.Request.BodyReader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted)
+            size.MaxRequestBodySize = DrainBytesMax;
+        }
+
+        try
+        {
+            for (long left = DrainBytesMax; left >= 0;)
             {
-                return;
+                ReadResult read = await context.Request.BodyReader.ReadAsync(patience.Token);
+                left -= read.Buffer.Length;
+                context.Request.BodyReader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
+                {
+                    return;
+                }
             }
+        }
+        catch (Exception exception) when (exception is BadHttpRequestException || (exception is OperationCanceledException && !context.RequestAborted.IsCancellationRequested))
+        {
+            // Too long, or too slow: it is not read any further.
         }
     }
 

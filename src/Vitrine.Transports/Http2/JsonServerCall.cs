@@ -118,7 +118,8 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     /// <summary>Why a call is over.</summary>
     public CallException Ended(Exception? cause = null)
     {
-        if (!Deadline.IsNone && Deadline.Remaining(_options.Time) == TimeSpan.Zero)
+        // The timer may fire a little before the clock says so.
+        if (_deadlineTimer is { IsCancellationRequested: true } || (!Deadline.IsNone && Deadline.Remaining(_options.Time) == TimeSpan.Zero))
         {
             return new(CallStatusCode.DeadlineExceeded, "The deadline passed.", innerException: cause);
         }
