@@ -57,7 +57,8 @@ internal readonly record struct Holdings(
     {
         string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd");
         return Directory.EnumerateFileSystemEntries(folder)
-            .Count(entry => new FileInfo(entry).LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal));
+            .Count(entry => new FileInfo(entry).LinkTarget is { } target
+                && !target.EndsWith(".dll", StringComparison.Ordinal) && !target.EndsWith(".dll (deleted)", StringComparison.Ordinal)); // one that was built anew
     }
 
     /// <summary>Memory of a process that is resident, no file's and not shared; 0 when the kernel does not say.</summary>

@@ -75,13 +75,13 @@ public sealed partial class JsonServer
         catch (CallException refusal)
         {
             JsonMeter.Ended(refusal.Code);
-            await RefuseAsync(context, refusal, null, null);
+            await RefuseUnreadAsync(context, refusal, null);
             return;
         }
         catch (HttpRefusal refusal)
         {
             JsonMeter.Ended(refusal.Failure.Code);
-            await RefuseAsync(context, refusal.Failure, refusal.Status, null);
+            await RefuseUnreadAsync(context, refusal.Failure, refusal.Status);
             return;
         }
 
@@ -111,7 +111,6 @@ public sealed partial class JsonServer
         response.ContentLength = body.WrittenCount;
         try
         {
-            await DrainAsync(context);
             await response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)
@@ -122,32 +121,31 @@ public sealed partial class JsonServer
 
     // A request that is answered before it has ended is broken off after the answer (RFC 9113, section 8.1: RST_STREAM with NO_ERROR), and
     // curl 7.88 then reports an error instead of the answer that it has. What is short and comes soon is read.
-    private static async Task DrainAsync(HttpContext context)
+    private static async Task RefuseUnreadAsync(HttpContext context, CallException failure, int? status)
     {
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        patience.CancelAfter(s_drainMax);
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
             size.MaxRequestBodySize = DrainBytesMax;
         }
 
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(s_drainMax);
         try
         {
-            for (long left = DrainBytesMax; left >= 0;)
+            ReadResult read;
+            do
             {
-                ReadResult read = await context.Request.BodyReader.ReadAsync(patience.Token);
-                left -= read.Buffer.Length;
+                read = await context.Request.BodyReader.ReadAsync(patience.Token);
                 context.Request.BodyReader.AdvanceTo(read.Buffer.End);
-                if (read.IsCompleted)
-                {
-                    return;
-                }
             }
+            while (!read.IsCompleted);
         }
-        catch (Exception exception) when (exception is BadHttpRequestException || (exception is OperationCanceledException && !context.RequestAborted.IsCancellationRequested))
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
-            // Too long, or too slow: it is not read any further.
+            // Too long, too slow, or the caller has gone: it is not read any further.
         }
+
+        await RefuseAsync(context, failure, status, null);
     }
 
     private JsonServerCall Begin(HttpContext context)
@@ -220,7 +218,7 @@ public sealed partial class JsonServer
         if (!HttpMethods.IsGet(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET";
-            return RefuseAsync(context, new(CallStatusCode.Unimplemented, "This address takes GET."), StatusCodes.Status405MethodNotAllowed, null);
+            return RefuseUnreadAsync(context, new(CallStatusCode.Unimplemented, "This address takes GET."), StatusCodes.Status405MethodNotAllowed);
         }
 
         context.Response.ContentType = JsonType; // no media type for OpenAPI is registered yet
