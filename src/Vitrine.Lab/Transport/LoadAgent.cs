@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
+using Vitrine.Frames;
 using Vitrine.Measurement;
 using Vitrine.Transports.Calls;
 
@@ -162,20 +163,12 @@ public static class LoadAgent
 
         void Release()
         {
+            // Not spun for what the kernel is late: the processor is the server's, and latencies count from when a request was due.
+            DeadlineTimer timer = new(spinNsMax: 0);
+            long begunNs = timer.NowNs - ElapsedNs(begun);
             for (long i = 0; i < all && !over.IsCancellationRequested; i++)
             {
-                long waitNs = (long)(i * spacingNs) - ElapsedNs(begun);
-                if (waitNs > 1_000_000)
-                {
-                    Thread.Sleep((int)(waitNs / 1_000_000));
-                }
-
-                // What is less than a millisecond is not worth a more exact sleep here: latencies count from the time it was due.
-                while (ElapsedNs(begun) < (long)(i * spacingNs))
-                {
-                    Thread.Yield();
-                }
-
+                timer.WaitUntil(begunNs + (long)(i * spacingNs));
                 due[i % due.Length].Release();
             }
 
