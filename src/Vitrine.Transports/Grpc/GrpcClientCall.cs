@@ -31,7 +31,7 @@ internal sealed class GrpcClientCall : ClientCall
         _ended = _over.Token;
         _request = channel.CreateRequest(method, options, _content);
         _sending = channel.SendAsync(_request, _ended);
-        _ = FailWithSendingAsync();
+        _ = _content.FollowAsync(_sending);
     }
 
     public override CallMetadata Trailers => _response?.Trailers ?? s_nothing;
@@ -137,12 +137,6 @@ internal sealed class GrpcClientCall : ClientCall
         _request.Dispose();
         _over.Dispose();
         _reading.Release();
-    }
-
-    private async Task FailWithSendingAsync()
-    {
-        await ((Task)_sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _content.Fail();
     }
 
     private async ValueTask<GrpcResponse> ReceiveHeadersAsync()

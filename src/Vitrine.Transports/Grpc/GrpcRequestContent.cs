@@ -19,8 +19,20 @@ internal sealed class GrpcRequestContent : HttpContent
     /// <summary>Ends when requests can be written.</summary>
     public Task<Stream> Opened => _opened.Task;
 
-    /// <summary>Says that the call failed before requests could be written.</summary>
+    /// <summary>Says that the request failed before anything could be written.</summary>
     public void Fail() => _opened.TrySetCanceled();
+
+    /// <summary>Calls <see cref="Fail"/> when the request failed before anything could be written.</summary>
+    /// <param name="sending">The request with this body. That it is answered says nothing: a server that answers at once may be faster
+    /// than the end of the first flush.</param>
+    public async Task FollowAsync(Task sending)
+    {
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!sending.IsCompletedSuccessfully)
+        {
+            Fail();
+        }
+    }
 
     /// <summary>Whether <see cref="Complete"/> was called.</summary>
     public bool IsCompleted => _completed.Task.IsCompletedSuccessfully;
@@ -38,7 +50,16 @@ internal sealed class GrpcRequestContent : HttpContent
     {
         // The client keeps the head of the request until something is written or flushed: a call whose server speaks first would wait
         // for ever.
-        await stream.FlushAsync(cancellationToken);
+        try
+        {
+            await stream.FlushAsync(cancellationToken);
+        }
+        catch
+        {
+            Fail(); // it may be answered all the same
+            throw;
+        }
+
         if (!_opened.TrySetResult(stream))
         {
             // The HTTP client begins anew on another connection after the server refused the stream; what was written is gone.
