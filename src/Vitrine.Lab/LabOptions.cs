@@ -18,6 +18,15 @@ public sealed record LabOptions
     /// <summary>Parts of the laboratory to run, of those that it names; none: its usual ones.</summary>
     public IReadOnlyCollection<string> Only { get; init; } = [];
 
+    /// <summary>The host that <c>transport</c> advises about, as it printed its address; null: this machine's loopback.</summary>
+    public Uri? AdviseTo { get; init; }
+
+    /// <summary>SHA-256 of that host's certificate; null: the machine's certificate authorities decide.</summary>
+    public string? HostFingerprint { get; init; }
+
+    /// <summary>Emulated networks that <c>advice-check</c> goes over, of those that it has; none: all.</summary>
+    public IReadOnlyCollection<string> Networks { get; init; } = [];
+
     /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>
     public SoakCounts SoakCounts { get; init; } = new(Frames: 100_000, Joins: 1_000, Resizes: 100);
 

@@ -23,9 +23,10 @@ internal sealed class QuicEntrance : IAsyncDisposable
     private readonly ShareSession _session;
     private readonly ViewerSeats _seats;
 
-    private QuicEntrance(QuicListener listener, CallTable calls, CallAccess access, ShareSession session, ViewerSeats seats, ILogger? log, string fingerprint)
+    private QuicEntrance(
+        QuicListener listener, CallTable calls, CallAccess access, ShareSession session, ViewerSeats seats, ILogger? log, string fingerprint, QuicCongestionControl congestion)
     {
-        (_session, _seats, Fingerprint) = (session, seats, fingerprint);
+        (_session, _seats, Fingerprint, Congestion) = (session, seats, fingerprint, congestion);
         _server = new(listener, calls, new() { Access = access, Logger = log, Live = ServeAsync });
     }
 
@@ -35,9 +36,13 @@ internal sealed class QuicEntrance : IAsyncDisposable
     /// <summary>SHA-256 of the certificate it shows.</summary>
     public string Fingerprint { get; }
 
+    /// <summary>What it sends with.</summary>
+    public QuicCongestionControl Congestion { get; }
+
     /// <summary>Starts to listen: on the TCP port's number when it is free, else on any.</summary>
     /// <param name="endPoint">Address and TCP port.</param>
     /// <param name="certificate">Borrowed for the call.</param>
+    /// <param name="congestion">What it sends with.</param>
     /// <param name="viewersMax">Most viewers.</param>
     /// <param name="calls">What is served.</param>
     /// <param name="access">What tokens grant.</param>
@@ -47,7 +52,8 @@ internal sealed class QuicEntrance : IAsyncDisposable
     /// <param name="why">Why it does not work here; empty when it does.</param>
     /// <returns>Null when it does not work here: the ways over TCP go on.</returns>
     public static QuicEntrance? TryStart(
-        IPEndPoint endPoint, X509Certificate2 certificate, int viewersMax, CallTable calls, CallAccess access, ShareSession session, ViewerSeats seats, ILogger? log, out string why)
+        IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion, int viewersMax, CallTable calls, CallAccess access, ShareSession session,
+        ViewerSeats seats, ILogger? log, out string why)
     {
         if (!QuicSupport.TryLoad(out why))
         {
@@ -60,6 +66,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
             EndPoint = endPoint,
             Certificate = certificate,
             Protocols = [QuicCallServer.Protocol],
+            CongestionControl = congestion,
             ConnectionsMax = (viewersMax * 4) + 64, // as over TCP
             HandshakesMax = 256,
             AcceptBacklogMax = 256,
@@ -80,7 +87,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
                 listener = QuicListener.Listen(options with { EndPoint = new(endPoint.Address, 0) });
             }
 
-            return new(listener, calls, access, session, seats, log, HostCertificate.Fingerprint(certificate));
+            return new(listener, calls, access, session, seats, log, HostCertificate.Fingerprint(certificate), congestion);
         }
         catch (Exception exception) when (exception is SocketException or QuicException or System.Security.Cryptography.CryptographicException)
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using Vitrine.Server.Access;
+using Vitrine.Transports.Quic;
 
 namespace Vitrine.Server;
 
@@ -19,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>Whether QUIC is spoken as well, on the same number of a UDP port when that is free. Where its libraries are missing,
     /// the ways over TCP go on (<see cref="VitrineServer.QuicFailure"/>).</summary>
     public bool Quic { get; init; } = true;
+
+    /// <summary>What QUIC sends with: <see cref="QuicCongestionControl.Cubic"/> or <see cref="QuicCongestionControl.Bbr"/>.</summary>
+    public QuicCongestionControl QuicCongestion { get; init; } = QuicCongestionControl.Cubic;
 
     /// <summary>Most viewers at once, 1..1024.</summary>
     public int ViewersMax { get; init; } = 64;

@@ -36,6 +36,7 @@ public sealed class VitrineServer : IAsyncDisposable
 {
     private readonly ShareSession _session;
     private readonly ServerOptions _options;
+    private readonly TimeProvider _time;
     private readonly AccessControl _access;
     private readonly FailureLimiter _failures;
     private readonly MetricsPage _metrics = new();
@@ -48,14 +49,16 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly CallTable _calls;
     private readonly CallGate _gate;
     private readonly ILogger? _callLog;
+    private readonly Lock _quicLock = new();
     private volatile QuicEntrance? _quic;
+    private QuicEntrance? _otherQuic; // sends with the other congestion control; from when somebody asks for it
     private int _isStopped;
 
     private static string ProgramVersion => typeof(VitrineServer).Assembly.GetName().Version?.ToString(3) ?? "";
 
     private VitrineServer(ShareSession session, ServerOptions options, TimeProvider time, ILoggerFactory? logs)
     {
-        (_session, _options) = (session, options);
+        (_session, _options, _time) = (session, options, time);
         _access = new(options);
         _seats = new(options.ViewersMax);
         _desktop = new(session, _seats);
@@ -131,7 +134,8 @@ public sealed class VitrineServer : IAsyncDisposable
         server.EndPoint = new(options.Listen, new Uri(address).Port);
         if (options.Quic)
         {
-            server.StartQuic(time ?? TimeProvider.System);
+            server._quic = server.StartQuic(server.EndPoint, options.QuicCongestion, out string why);
+            server.QuicFailure = why;
         }
 
         return server;
@@ -156,19 +160,19 @@ public sealed class VitrineServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync();
 
-    private void StartQuic(TimeProvider time)
+    private QuicEntrance? StartQuic(IPEndPoint endPoint, QuicCongestionControl congestion, out string why)
     {
         X509Certificate2? own = null;
         try
         {
             // QUIC has no way without TLS: on loopback too a certificate is shown, the one that is kept for the network.
-            X509Certificate2 certificate = _certificate ?? (own = HostCertificate.Load(_options, time));
-            _quic = QuicEntrance.TryStart(EndPoint, certificate, _options.ViewersMax, _calls, _gate.Check, _session, _seats, _callLog, out string why);
-            QuicFailure = why;
+            X509Certificate2 certificate = _certificate ?? (own = HostCertificate.Load(_options, _time));
+            return QuicEntrance.TryStart(endPoint, certificate, congestion, _options.ViewersMax, _calls, _gate.Check, _session, _seats, _callLog, out why);
         }
         catch (ServerStartException exception)
         {
-            QuicFailure = exception.Message;
+            why = exception.Message;
+            return null;
         }
         finally
         {
@@ -176,9 +180,30 @@ public sealed class VitrineServer : IAsyncDisposable
         }
     }
 
+    // Whoever compares cubic with bbr over a path needs both from the same host. One more port, once, for those who may view.
+    private QuicEntrance? FindQuic(QuicCongestionControl congestion)
+    {
+        if (_quic is not { } quic || quic.Congestion == congestion)
+        {
+            return _quic;
+        }
+
+        lock (_quicLock)
+        {
+            return Volatile.Read(ref _isStopped) != 0 ? null : _otherQuic ??= StartQuic(new(EndPoint.Address, 0), congestion, out _);
+        }
+    }
+
     private async Task ReleaseAsync()
     {
         await (_quic?.DisposeAsync() ?? default);
+        QuicEntrance? other;
+        lock (_quicLock)
+        {
+            other = _otherQuic;
+        }
+
+        await (other?.DisposeAsync() ?? default);
         await _app.DisposeAsync();
         _desktop.Dispose();
         _export?.Dispose();
@@ -408,9 +433,24 @@ public sealed class VitrineServer : IAsyncDisposable
             return RefuseAsync(context, StatusCodes.Status404NotFound, "QUIC is not spoken here.");
         }
 
+        if (context.Request.Query[QuicOffer.CongestionParameter].ToString() is { Length: > 0 } wanted)
+        {
+            if (!QuicOffer.TryParseCongestion(wanted, out QuicCongestionControl congestion))
+            {
+                return RefuseAsync(context, StatusCodes.Status400BadRequest, "There are cubic and bbr.");
+            }
+
+            if (FindQuic(congestion) is not { } found)
+            {
+                return RefuseAsync(context, StatusCodes.Status404NotFound, $"QUIC with {wanted} is not spoken here.");
+            }
+
+            quic = found;
+        }
+
         context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
-        return context.Response.Body.WriteAsync(new QuicOffer(quic.EndPoint.Port, quic.Fingerprint).ToJson()).AsTask();
+        return context.Response.Body.WriteAsync(new QuicOffer(quic.EndPoint.Port, quic.Fingerprint) { Congestion = quic.Congestion.ToString().ToLowerInvariant() }.ToJson()).AsTask();
     }
 
     private Task MetricsAsync(HttpContext context)

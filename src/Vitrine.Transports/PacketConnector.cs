@@ -110,7 +110,7 @@ public static class PacketConnector
 
         (QuicOffer? offer, ConnectResult refusal) = await QuicOffer.AskAsync(stream, options, cancellationToken);
         return offer is null
-            ? refusal
+            ? refusal.Status == ConnectStatus.Connected ? refusal with { Status = ConnectStatus.Unreachable } : refusal
             : await QuicConnector.ConnectAsync(
                 new UriBuilder(stream) { Scheme = QuicScheme, Port = options.QuicPort ?? offer.Port }.Uri, options with { CertificateFingerprint = offer.Certificate }, cancellationToken);
     }

@@ -68,6 +68,34 @@ public sealed class QuicEntranceTests
     }
 
     [Fact]
+    public async Task OtherCongestionControlIsAskedFor_ItIsServedOnAPortOfItsOwn()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        PacketConnectOptions options = new();
+        string stream = $"http://127.0.0.1:{host.Server.EndPoint.Port}/stream?t=";
+        (QuicOffer? cubic, _) = await QuicOffer.AskAsync(new(stream + host.Server.Token + "&congestion=cubic"), options, CancellationToken.None);
+        (QuicOffer? bbr, _) = await QuicOffer.AskAsync(new(stream + host.Server.Token + "&congestion=bbr"), options, CancellationToken.None);
+        (QuicOffer? again, _) = await QuicOffer.AskAsync(new(stream + host.Server.Token + "&congestion=bbr"), options, CancellationToken.None);
+        Assert.Equal((host.Server.QuicEndPoint!.Port, "cubic"), (cubic!.Port, cubic.Congestion));
+        Assert.Equal("bbr", bbr!.Congestion);
+        Assert.NotEqual(cubic.Port, bbr.Port);
+        Assert.Equal(bbr, again);
+        await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(
+            new($"quic://127.0.0.1:{bbr.Port}/?t={host.Server.Token}"), Quic with { CertificateFingerprint = bbr.Certificate });
+        await host.AssertShownByAsync(viewer);
+
+        (QuicOffer? none, ConnectResult refusal) = await QuicOffer.AskAsync(new(stream + host.Server.Token + "&congestion=magic"), options, CancellationToken.None);
+        Assert.Equal((null, ConnectStatus.NotVitrine), (none, refusal.Status));
+        (none, refusal) = await QuicOffer.AskAsync(new(stream + "wrong&congestion=bbr"), options, CancellationToken.None);
+        Assert.Equal((null, ConnectStatus.AccessDenied), (none, refusal.Status));
+    }
+
+    [Fact]
     public async Task QuicOff_AWebSocketAndTheReason()
     {
         await using Host host = await Host.StartAsync(options: new() { Quic = false });

@@ -55,7 +55,7 @@ internal sealed class ShareSettings
     /// <summary>«on» or «off».</summary>
     public string Administer { get; set; } = "off";
 
-    /// <summary>«on» or «off».</summary>
+    /// <summary>«on», «off», «cubic» or «bbr».</summary>
     public string Quic { get; set; } = "on";
 
     public string? Cpus { get; set; }

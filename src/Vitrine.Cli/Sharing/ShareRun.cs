@@ -4,6 +4,7 @@ using Vitrine.Cli.Settings;
 using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
 using Vitrine.Server;
+using Vitrine.Transports.Quic;
 
 namespace Vitrine.Cli.Sharing;
 
@@ -58,7 +59,8 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             ViewersMax = settings.MaxViewers,
             Token = token,
             Administer = settings.Administer == "on",
-            Quic = settings.Quic == "on",
+            Quic = settings.Quic != "off",
+            QuicCongestion = settings.Quic == "bbr" ? QuicCongestionControl.Bbr : QuicCongestionControl.Cubic,
             CertificatePath = settings.Cert,
             CertificateKeyPath = settings.Key,
         };

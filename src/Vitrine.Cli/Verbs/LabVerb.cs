@@ -22,6 +22,9 @@ internal sealed class LabVerb : Verb
     private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), the soak of motion plays (default: 30), or transport loads each server (default: 5)" };
     private readonly Option<string> _against = new("--against") { HelpName = "PROGRAM", Description = "another build of vitrine, which motion measures beside this one" };
     private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
+    private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
+    private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
+    private readonly Option<string> _networks = new("--networks") { HelpName = "NAMES", Description = "advice-check: only over these emulated networks, with commas between them" };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
@@ -31,11 +34,12 @@ internal sealed class LabVerb : Verb
             ("vitrine lab", "what there is, what each needs and how long it takes"),
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
             ("vitrine lab latency --quick", "a first look"),
-            ("vitrine lab transport --advise", "which transport to take, and why"))
+            ("vitrine lab transport --advise", "which transport to take, and why"),
+            ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"))
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks])
         {
             Options.Add(option);
         }
@@ -70,6 +74,26 @@ internal sealed class LabVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"The laboratory {name} has no part «{unknown}».", parts);
         }
 
+        Uri? to = null;
+        if (parsed.GetValue(_to) is { } address)
+        {
+            if (!parsed.GetValue(_advise))
+            {
+                return _terminal.Fail(ExitCode.Usage, "--to is where --advise goes to.", "vitrine lab transport --advise --to URL");
+            }
+
+            if (!Uri.TryCreate(address, UriKind.Absolute, out to) || to.Scheme is not ("http" or "https"))
+            {
+                return _terminal.Fail(ExitCode.Usage, $"«{address}» is no address of a host.", "--to takes what the host printed, such as http://127.0.0.1:8790/?t=TOKEN.");
+            }
+        }
+
+        string? fingerprint = parsed.GetValue(_fingerprint);
+        if (fingerprint is not null && !IsFingerprint(fingerprint))
+        {
+            return _terminal.Fail(ExitCode.Usage, $"«{fingerprint}» is no SHA-256.", "--fingerprint takes 64 hexadecimal digits, with or without colons between pairs.");
+        }
+
         string? against = parsed.GetValue(_against);
         if (against is not null && !File.Exists(against))
         {
@@ -94,7 +118,15 @@ internal sealed class LabVerb : Verb
         try
         {
             using ProgressLine progress = new(_terminal);
-            LabOptions options = new() { Quick = parsed.GetValue(_quick), Only = only, Against = against is null ? null : Path.GetFullPath(against) };
+            LabOptions options = new()
+            {
+                Quick = parsed.GetValue(_quick),
+                Only = only,
+                Against = against is null ? null : Path.GetFullPath(against),
+                AdviseTo = to,
+                HostFingerprint = fingerprint,
+                Networks = parsed.GetValue(_networks)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+            };
             options = parsed.GetValue(_minutes) is { } paints
                 ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints) }
                 : options;
@@ -137,6 +169,9 @@ internal sealed class LabVerb : Verb
 
         return ExitCode.Done;
     }
+
+    private static bool IsFingerprint(string text) =>
+        text.Replace(":", "", StringComparison.Ordinal) is { Length: 64 } digits && digits.All(char.IsAsciiHexDigit);
 
     private void List()
     {

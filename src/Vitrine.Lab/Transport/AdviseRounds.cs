@@ -1,52 +1,74 @@
 using System.Globalization;
 using System.Net;
-using System.Numerics;
 using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
+using Vitrine.Viewer;
 
 namespace Vitrine.Lab.Transport;
 
 /// <summary>The adviser on one path, and held against longer measurements over emulated ones.</summary>
 internal static class AdviseRounds
 {
-    /// <summary>What people click: small calls, now and then.</summary>
+    /// <summary>What people click: small calls, now and then. As many at a time as a round trip of a second has under way: the client is not
+    /// to be what they wait for.</summary>
     private static readonly EchoLoad s_calls = new()
     {
-        Protocol = EchoProtocol.Quic,
+        Protocol = EchoProtocol.Calls,
         Address = "",
         Fingerprint = "",
         Connections = 1,
-        Streams = 8,
+        Streams = 48,
         PayloadBytes = 1024,
         RequestsPerSecond = 40,
         WarmSeconds = 0.5,
-        Seconds = 3,
+        Seconds = 2,
     };
 
-    /// <summary>What a film is: a frame every 33 ms, some 10 Mbit/s.</summary>
-    private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 40 << 10, RequestsPerSecond = 30 };
+    /// <summary>What a film is: a small request, a frame back, 30 times a second. The size of the frames is set by what the path carries.</summary>
+    private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 32, RequestsPerSecond = PathRate.FramesPerSecond };
 
-    /// <summary>Rates that a codec is set to, megabits a second, and what that is called.</summary>
-    private static readonly (double Megabits, string Rung)[] s_rungs =
-        [(200, "lossless tiles for everything"), (12, "video up to 12 Mbit/s"), (6, "video up to 6 Mbit/s"), (2, "video up to 2 Mbit/s"), (0, "video at half size, up to 1 Mbit/s")];
+    /// <summary>Bytes of each of the answers that fill a path, larger until more do not carry more.</summary>
+    private static readonly int[] s_chunks = [8 << 10, 32 << 10, 128 << 10, 512 << 10];
 
-    /// <summary>What of a path a codec may count on: the rest is for what varies.</summary>
-    private const double RateShare = 0.7;
+    /// <summary>Answers at a time that fill a path.</summary>
+    private const int FillingStreams = 8;
+
+    /// <summary>Most bytes that a round which fills the path carries: a tenth of a second at 2.5 Gbit/s, ten seconds at 25 Mbit/s.</summary>
+    private const long FillingBytesMax = 32 << 20;
+
+    /// <summary>How long the live stream is looked at for what it is made of.</summary>
+    private static readonly TimeSpan s_streamLook = TimeSpan.FromSeconds(3);
 
     /// <summary>Advice for this machine's loopback: that the adviser works, and what the programs themselves cost.</summary>
-    public static async Task RunAsync(RunBuilder run, EchoCertificate certificate, LabOptions options, Action<double> report, CancellationToken cancellationToken)
+    public static async Task RunAsync(RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
         await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options);
-        await AdviseAsync(run, "loopback", Choices(server, certificate), agent, options, report, cancellationToken);
+        await AdviseAsync(run, "loopback", [.. Choices(server, certificate)], null, agent, options, report, cancellationToken);
+    }
+
+    /// <summary>Advice for the path from here to a host that shares.</summary>
+    /// <exception cref="LaboratoryException">It cannot be reached, or refuses; the message says why.</exception>
+    public static async Task RunToAsync(RunBuilder run, Uri address, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    {
+        report("Asking the host what it speaks", 0);
+        AdvisedHost host = await AdvisedHost.FindAsync(address, options.HostFingerprint, cancellationToken);
+        foreach (string note in host.Notes)
+        {
+            run.NotMeasured(note);
+        }
+
+        LiveLook? look = await LookAsync(run, address, options, report, cancellationToken);
+        await using LoadProcess agent = LoadProcess.Start(options);
+        await AdviseAsync(run, host.Authority, host.Choices, look, agent, options, report, cancellationToken);
     }
 
     /// <summary>Over a dozen networks: what the adviser chooses after a short trial against what a longer measurement finds best.</summary>
     public static async Task CheckAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        NetworkProfile[] profiles = [.. Profiles()];
-        int wrong = 0, known = 0;
+        NetworkProfile[] profiles = [.. Profiles().Where(profile => options.Networks.Count == 0 || options.Networks.Contains(profile.Name))];
+        int wrong = 0, known = 0, decided = 0;
         for (int i = 0; i < profiles.Length; i++)
         {
             NetworkProfile profile = profiles[i];
@@ -56,41 +78,69 @@ internal static class AdviseRounds
                 return;
             }
 
-            report($"Advice over {profile.Name}", (double)i / profiles.Length);
             await using EchoServerProcess server = await EchoServerProcess.StartAsync(
                 options, certificate, network.Far.Address.ToString(), (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
             await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
             Choice[] choices = [.. Choices(server, certificate)];
-            await Adviser.TryAsync(choices, s_calls with { Seconds = 1 }, 1, agent, _ => { }, cancellationToken); // code that runs for the first time
-            Advice advice = Adviser.Choose(await Adviser.TryAsync(choices, s_calls, options.Quick ? 1 : 3, agent, _ => { }, cancellationToken));
-            IReadOnlyList<Trial> longer = await Adviser.TryAsync(choices, s_calls with { Seconds = options.Quick ? 2 : 6 }, options.Quick ? 1 : 4, agent, _ => { }, cancellationToken);
-            double chosenMs = longer.First(trial => trial.Choice.Name == advice.Best.Name).SlowestTenthMs, bestMs = longer.Min(trial => trial.SlowestTenthMs);
-            double ratio = chosenMs / bestMs;
+            double share = 1.0 / profiles.Length, from = (double)i / profiles.Length;
+            await Adviser.TryAsync(choices, s_calls with { Seconds = 1 }, new(1, 1, TimeSpan.Zero, false), agent, _ => { }, cancellationToken); // code that runs for the first time
+            IReadOnlyList<Trial> tried = await Adviser.TryAsync(
+                choices, s_calls, Plan(options), agent, done => report($"Advice over {profile.Name}", from + (0.4 * share * done)), cancellationToken);
+            Advice advice = Adviser.Choose(tried);
+            IReadOnlyList<Trial> longer = await Adviser.TryAsync(
+                choices, s_calls with { Seconds = options.Quick ? 2 : 4 }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 10, TimeSpan.FromMinutes(10), false), agent,
+                done => report($"What is best over {profile.Name}", from + ((0.4 + (0.6 * done)) * share)), cancellationToken);
+            (double ratio, double low, double high) = Adviser.OverBest(longer, advice.Best.Name);
+            decided++;
             known += advice.IsSure ? 1 : 0;
             wrong += advice.IsSure && !(ratio <= 1.05) ? 1 : 0;
-            var metrics = new Dictionary<string, double> { ["sureness"] = advice.Sureness, ["chosenOverBest"] = ratio, ["isSure"] = advice.IsSure ? 1 : 0 };
+            var metrics = new Dictionary<string, double>
+            {
+                ["isSure"] = advice.IsSure ? 1 : 0,
+                ["sureness"] = advice.Sureness,
+                ["chosenOverBest"] = ratio,
+                ["chosenOverBestLow"] = low,
+                ["chosenOverBestHigh"] = high,
+                ["rounds"] = advice.Trials.Max(trial => trial.Rounds.Count),
+                ["emulatorLateP99Ms"] = network.Lateness.P99Ns / 1e6,
+            };
             foreach (Trial trial in longer)
             {
                 metrics[$"{trial.Choice.Name}SlowestTenthMs"] = trial.SlowestTenthMs;
             }
 
-            run.Add(new CaseRecord { Name = $"advice/{profile.Name}", Parameters = new Dictionary<string, string> { ["advice"] = advice.Text }, Metrics = metrics });
+            run.Add(new CaseRecord
+            {
+                Name = $"advice/{profile.Name}",
+                Parameters = new Dictionary<string, string>
+                {
+                    ["network"] = profile.Summary,
+                    ["advice"] = advice.Text,
+                    ["best"] = longer.MinBy(trial => trial.SlowestTenthMs)!.Choice.Name,
+                },
+                Metrics = metrics,
+            });
+            run.Add(RatioRecord.Of($"advice/{profile.Name} {(advice.IsSure ? advice.Best.Name : $"not known ({advice.Best.Name})")} vs best measured", ratio, advice.IsSure ? 1.05 : null));
         }
 
         run.AddGoal("advice wrong", wrong, 0);
-        run.Add(RatioRecord.Of("advice known of all", (double)known / profiles.Length, null, lowerIsBetter: false));
+        run.Add(RatioRecord.Of("advice known of all", (double)known / Math.Max(1, decided), null, lowerIsBetter: false));
     }
+
+    /// <summary>How long an adviser takes for one question.</summary>
+    private static TrialPlan Plan(LabOptions options) =>
+        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(4, 12, TimeSpan.FromSeconds(75), true);
 
     private static IEnumerable<Choice> Choices(EchoServerProcess server, EchoCertificate certificate)
     {
-        if (server.Ready.Quic is { } cubic)
+        if (server.Ready.Calls is { } cubic)
         {
-            yield return new("quic-cubic", s_calls with { Protocol = EchoProtocol.Quic, Address = cubic, Fingerprint = certificate.Fingerprint, Congestion = "cubic" });
+            yield return new("quic-cubic", s_calls with { Protocol = EchoProtocol.Calls, Address = cubic, Fingerprint = certificate.Fingerprint, Congestion = "cubic" });
         }
 
-        if (server.Ready.QuicBbr is { } bbr)
+        if (server.Ready.CallsBbr is { } bbr)
         {
-            yield return new("quic-bbr", s_calls with { Protocol = EchoProtocol.Quic, Address = bbr, Fingerprint = certificate.Fingerprint, Congestion = "bbr" });
+            yield return new("quic-bbr", s_calls with { Protocol = EchoProtocol.Calls, Address = bbr, Fingerprint = certificate.Fingerprint, Congestion = "bbr" });
         }
 
         yield return new("grpc", s_calls with { Protocol = EchoProtocol.Grpc, Address = server.Ready.Https, Fingerprint = certificate.Fingerprint });
@@ -98,54 +148,263 @@ internal static class AdviseRounds
     }
 
     private static async Task AdviseAsync(
-        RunBuilder run, string path, IEnumerable<Choice> all, LoadProcess agent, LabOptions options, Action<double> report, CancellationToken cancellationToken)
+        RunBuilder run, string path, IReadOnlyList<Choice> all, LiveLook? look, LoadProcess agent, LabOptions options, Action<string, double> report,
+        CancellationToken cancellationToken)
     {
-        Choice[] choices = [.. all];
-        int rounds = options.Quick ? 1 : 4;
-        await Adviser.TryAsync(choices, s_calls with { Seconds = 0.5 }, 1, agent, _ => { }, cancellationToken);
-        foreach ((string what, EchoLoad load, double from) in ((string, EchoLoad, double)[])[("calls", s_calls, 0), ("frames", s_frames, 0.45)])
+        // 1. Whether each passes, and how long a round trip is.
+        Dictionary<Choice, double> roundTripsMs = [];
+        string refusal = "";
+        foreach (Choice choice in all)
         {
-            EchoLoad tried = options.Quick ? load with { Seconds = 1 } : load;
-            IReadOnlyList<Trial> trials = await Adviser.TryAsync(choices, tried, rounds, agent, done => report(from + (0.45 * done)), cancellationToken);
-            Advice advice = Adviser.Choose(trials);
-            run.Advise($"{what} of {tried.PayloadBytes} bytes, {tried.RequestsPerSecond} a second: {advice.Text}");
+            report($"Round trips over {choice.Name}", 0.05);
+            EchoLoadResult result = await agent.PlayAsync(
+                choice.Load with
+                {
+                    PayloadBytes = 32,
+                    Connections = 1,
+                    Streams = 1,
+                    RequestsPerSecond = 0,
+                    RequestsMax = 30,
+                    WarmSeconds = 0.3,
+                    Seconds = 2,
+                    KeepsValues = true,
+                    TimeoutSeconds = AdvisedHost.PatienceSeconds,
+                },
+                cancellationToken);
+            if (result.Failure is { } failure || result.ValuesUs.Count == 0)
+            {
+                refusal = result.Failure ?? "no request was answered in time";
+                string cause = choice.Load.Protocol == EchoProtocol.Calls ? "UDP does not pass, or the host's UDP port is not forwarded; TCP goes on" : "does not pass";
+                run.NotMeasured($"{choice.Name}: {cause}: {refusal}");
+                continue;
+            }
+
+            double[] sorted = [.. result.ValuesUs.Order()];
+            roundTripsMs[choice] = sorted[0] / 1e3;
+            run.Add(new CaseRecord
+            {
+                Name = $"{path}-{choice.Name}/round-trip",
+                Metrics = new Dictionary<string, double>
+                {
+                    ["minMs"] = sorted[0] / 1e3,
+                    ["p50Ms"] = sorted[sorted.Length / 2] / 1e3,
+                    ["maxMs"] = sorted[^1] / 1e3,
+                    ["setupMs"] = EchoLoadResult.Decode(result.Setup).P50Ns / 1e6,
+                },
+            });
+        }
+
+        if (roundTripsMs.Count == 0)
+        {
+            throw new LaboratoryException($"Nothing passes to {path}: {refusal}");
+        }
+
+        Choice[] choices = [.. roundTripsMs.Keys];
+        double roundTripMs = roundTripsMs.Values.Min();
+
+        // 2. What the path carries: by each, then more often by the one that carries most.
+        var filling = new Dictionary<Choice, (int ChunkBytes, List<double> Megabits)>();
+        foreach (Choice choice in choices)
+        {
+            report($"What {choice.Name} carries", 0.1 + (0.2 * filling.Count / choices.Length));
+            filling[choice] = await FillAsync(choice, roundTripMs, agent, options, cancellationToken);
+        }
+
+        Choice carrier = filling.MaxBy(each => each.Value.Megabits.Max()).Key;
+        (int chunkBytes, List<double> best) = filling[carrier];
+        List<double> down = [best.Max()], up = [];
+        for (int round = 0; round < (options.Quick ? 2 : 4); round++)
+        {
+            report($"What {carrier.Name} carries", 0.3 + (0.02 * round));
+            down.Add(await FillRoundAsync(carrier, 32, chunkBytes, roundTripMs, agent, options, cancellationToken));
+            up.Add(await FillRoundAsync(carrier, Math.Min(chunkBytes, 128 << 10), 1, roundTripMs, agent, options, cancellationToken));
+        }
+
+        PathRate rate = new(down, roundTripMs), rateUp = new(up, roundTripMs);
+        foreach ((Choice choice, (int ChunkBytes, List<double> Megabits) each) in filling)
+        {
+            run.Add(new CaseRecord
+            {
+                Name = $"{path}-{choice.Name}/bulk",
+                Metrics = new Dictionary<string, double> { ["megabitsPerSecond"] = choice == carrier ? rate.Megabits : each.Megabits.Max(), ["answerBytes"] = each.ChunkBytes },
+            });
+        }
+
+        run.Add(new CaseRecord
+        {
+            Name = $"{path}/rate",
+            Metrics = new Dictionary<string, double>
+            {
+                ["downMegabitsPerSecond"] = rate.Megabits,
+                ["upMegabitsPerSecond"] = rateUp.Megabits,
+                ["roundTripMs"] = roundTripMs,
+                ["underWayBytes"] = rate.UnderWayBytes,
+                ["windowBytes"] = rate.WindowBytes,
+            },
+        });
+
+        // 3. Which is best for pictures at that rate, and for calls.
+        EchoLoad frames = s_frames with { ReplyBytes = FrameBytes(rate, look), Seconds = options.Quick ? 1 : 2 };
+        EchoLoad calls = s_calls with { Seconds = options.Quick ? 1 : 2 };
+        IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
+        IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
+        Advice forPictures = Adviser.Choose(pictured), forCalls = Adviser.Choose(called);
+        foreach ((string what, IReadOnlyList<Trial> trials) in ((string, IReadOnlyList<Trial>)[])[("frames", pictured), ("calls", called)])
+        {
             foreach (Trial trial in trials)
             {
                 run.Add(new CaseRecord
                 {
                     Name = $"{path}-{trial.Choice.Name}/{what}",
-                    Metrics = new Dictionary<string, double> { ["slowestTenthMs"] = trial.SlowestTenthMs, ["answers"] = trial.ValuesUs.Count, ["failed"] = trial.Failed },
+                    Metrics = new Dictionary<string, double>
+                    {
+                        ["slowestTenthMs"] = trial.SlowestTenthMs,
+                        ["answers"] = trial.Answers,
+                        ["failed"] = trial.Failed,
+                        ["rounds"] = trial.Rounds.Count,
+                    },
                 });
             }
+        }
 
-            if (what == "frames")
-            {
-                await AdviseRateAsync(run, path, advice, trials, agent, options, cancellationToken);
-            }
+        run.Advise(Line($"transport for pictures of {frames.ReplyBytes} bytes, {frames.RequestsPerSecond} a second: {forPictures.Text}"));
+        run.Advise(Line($"transport for calls of {calls.PayloadBytes} bytes, {calls.RequestsPerSecond} a second: {forCalls.Text}"));
+        AdviseCongestion(run, forPictures, pictured, filling);
+        AdviseBuffers(run, rate, rateUp, carrier);
+        AdviseCodec(run, rate, carrier, look);
+    }
+
+    private static void AdviseCongestion(RunBuilder run, Advice forPictures, IReadOnlyList<Trial> pictured, Dictionary<Choice, (int ChunkBytes, List<double> Megabits)> filling)
+    {
+        string carried = string.Join(", ", filling.Select(each => Line($"{each.Key.Name} {each.Value.Megabits.Max():0.#} Mbit/s")));
+        string kernel = KernelCongestion() is { } name ? $"TCP here sends with {name}, as the kernel is set (net.ipv4.tcp_congestion_control); what the host sends with is set there" : "what TCP sends with, the kernels decide";
+        Trial[] quic = [.. pictured.Where(trial => trial.Choice.Load.Protocol == EchoProtocol.Calls)];
+        if (quic.Length < 2)
+        {
+            run.Advise($"congestion control: not known for QUIC, which was not tried with both. {kernel}. Carried: {carried}.");
+            return;
+        }
+
+        // Between the two alone: another transport that is better than both says nothing about them.
+        int rounds = quic.Min(trial => trial.Rounds.Count);
+        Advice between = Adviser.Choose([.. quic.Select(trial => trial with { Rounds = [.. trial.Rounds.Take(rounds)] })]);
+        string better = between.Best.Load.Congestion;
+        run.Advise(Line(
+            $"congestion control: {(between.IsSure ? $"{better} for QUIC (vitrine share --quic {better})" : $"not known; {better} looks best for QUIC")}, within 5 % of the other one or better with {between.Sureness:P0} certainty. {between.Text[between.Text.IndexOf("Mean of", StringComparison.Ordinal)..]} Carried: {carried}. {kernel}."));
+        if (forPictures.Best.Load.Protocol != EchoProtocol.Calls && forPictures.IsSure)
+        {
+            run.Advise($"congestion control: {forPictures.Best.Name} is best for pictures here, so it is the kernels' that counts.");
         }
     }
 
-    // How much the path carries decides the codec's rate, and with the round trip how much must be under way at a time.
-    private static async Task AdviseRateAsync(
-        RunBuilder run, string path, Advice advice, IReadOnlyList<Trial> trials, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+    private static void AdviseBuffers(RunBuilder run, PathRate rate, PathRate rateUp, Choice carrier)
     {
-        EchoLoad bulk = advice.Best.Load with { PayloadBytes = 256 << 10, Connections = 1, Streams = 4, RequestsPerSecond = 0, Seconds = options.Quick ? 1 : 4, WarmSeconds = 1 };
-        EchoLoadResult result = await agent.PlayAsync(bulk, cancellationToken);
-        double megabits = result.Requests * bulk.PayloadBytes * 8.0 / 1e6 / Math.Max(result.Seconds, 1e-3);
-        double roundTripMs = trials.SelectMany(trial => trial.ValuesUs).DefaultIfEmpty(double.NaN).Min() / 1e3;
-        double usable = RateShare * megabits;
-        string rung = s_rungs.First(each => usable >= each.Megabits).Rung;
-        double windowBytes = Math.Max(256 << 10, BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1, 2 * megabits * 1e6 / 8 * roundTripMs / 1e3)));
-        run.Add(new CaseRecord
-        {
-            Name = $"{path}-{advice.Best.Name}/bulk",
-            Metrics = new Dictionary<string, double> { ["megabitsPerSecond"] = megabits, ["roundTripMs"] = roundTripMs, ["windowBytes"] = windowBytes },
-        });
-        run.Advise(string.Create(CultureInfo.InvariantCulture,
-            $"codec: {rung}. {megabits:0.#} Mbit/s each way were delivered by {advice.Best.Name}; {usable:0.#} of them may be counted on."));
-        run.Advise(string.Create(CultureInfo.InvariantCulture,
-            $"buffers: {windowBytes / 1024:0} KiB a stream, twice what is under way at {megabits:0.#} Mbit/s and a fastest answer of {roundTripMs:0.##} ms."));
+        string sure = rate.WindowSureness >= Advice.SurenessMin ? "" : "roughly ";
+        string kernel = KernelReceiveBytesMax() is { } most
+            ? most >= rate.WindowBytes ? Line($"; the kernel gives TCP up to {most / 1024} KiB (net.ipv4.tcp_rmem), which is enough") : Line($"; the kernel gives TCP {most / 1024} KiB at most: raise the last figure of net.ipv4.tcp_rmem to {rate.WindowBytes}")
+            : "";
+        long own = new Transports.Quic.QuicClientOptions().StreamWindowBytesMax;
+        string quic = own >= rate.WindowBytes ? Line($"QUIC's windows grow to {own / 1024} KiB a stream by themselves, which is enough") : Line($"QUIC's windows end at {own / 1024} KiB a stream, which is not enough for one stream: several share the path");
+        // What comes while a program is not woken up for 20 ms.
+        long burst = Math.Max(208 << 10, (long)(rate.Megabits * 1e6 / 8 * 0.02));
+        run.Advise(Line(
+            $"buffers: {sure}{rate.WindowBytes / 1024} KiB for a stream's window and for a TCP socket, twice the {rate.UnderWayBytes / 1024:0.#} KiB that are under way at {rate.Megabits:0.#} Mbit/s and a round trip of {rate.RoundTripMs:0.##} ms ({rate.WindowSureness:P0} certainty; {rate.RangeText} by {carrier.Name}); upwards {rateUp.WindowBytes / 1024} KiB at {rateUp.Megabits:0.#} Mbit/s. {burst / 1024} KiB for a UDP socket, 20 ms of it. {quic}{kernel}."));
     }
+
+    private static void AdviseCodec(RunBuilder run, PathRate rate, Choice carrier, LiveLook? look)
+    {
+        string rung = rate.Rung.Megabits == 0 ? rate.Rung.Carries : $"--bitrate {rate.Rung.Megabits}: {rate.Rung.Carries}";
+        string known = rate.RungSureness >= Advice.SurenessMin ? rung : $"not known for certain; {rung}";
+        string live = look is { } seen
+            ? Line($" The live stream brought {seen.Frames} frames in {seen.Seconds:0.#} s, {seen.MeanBytes / 1024:0.#} KiB each on average, {seen.LargestBytes / 1024:0.#} KiB the largest, which takes {seen.LargestBytes * 8 / 1e3 / Math.Max(0.001, rate.Megabits):0} ms here.")
+            : "";
+        run.Advise(Line($"codec: {known} ({rate.RungSureness:P0} certainty). {rate.RangeText} came down by {carrier.Name}; {rate.UsableMegabits:0.##} Mbit/s of them may be counted on.{live}"));
+    }
+
+    private static async Task<(int ChunkBytes, List<double> Megabits)> FillAsync(
+        Choice choice, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+    {
+        List<double> megabits = [];
+        int chunk = s_chunks[0];
+        foreach (int next in s_chunks)
+        {
+            double carried = await FillRoundAsync(choice, 32, next, roundTripMs, agent, options, cancellationToken);
+            bool isMore = megabits.Count == 0 || carried > megabits[^1];
+            chunk = isMore ? next : chunk;
+            bool isMuchMore = megabits.Count == 0 || carried > 1.2 * megabits[^1];
+            megabits.Add(carried);
+            if (!isMuchMore)
+            {
+                break;
+            }
+        }
+
+        return (chunk, megabits);
+    }
+
+    // Long enough for a window to open: it doubles each round trip.
+    private static async Task<double> FillRoundAsync(
+        Choice choice, int requestBytes, int replyBytes, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+    {
+        int carriedBytes = Math.Max(requestBytes, replyBytes);
+        EchoLoad load = choice.Load with
+        {
+            PayloadBytes = requestBytes,
+            ReplyBytes = replyBytes,
+            Connections = 1,
+            Streams = FillingStreams,
+            RequestsPerSecond = 0,
+            RequestsMax = Math.Max(1, FillingBytesMax / carriedBytes),
+            WarmSeconds = Math.Clamp(10 * roundTripMs / 1e3, 0.3, options.Quick ? 0.5 : 4),
+            Seconds = Math.Clamp(10 * roundTripMs / 1e3, options.Quick ? 0.5 : 1.2, options.Quick ? 1 : 4),
+            KeepsValues = false,
+            TimeoutSeconds = AdvisedHost.PatienceSeconds,
+        };
+        EchoLoadResult result = await agent.PlayAsync(load, cancellationToken);
+        return result.Failure is null ? result.Arrived * carriedBytes * 8.0 / 1e6 / Math.Max(Math.Min(result.Seconds, load.Seconds), 1e-3) : 0;
+    }
+
+    // As large as those of the screen that is looked at, when it moves; at most what the path carries.
+    private static int FrameBytes(PathRate rate, LiveLook? look)
+    {
+        int most = Math.Clamp((int)(rate.UsableMegabits * 1e6 / 8 / PathRate.FramesPerSecond), 512, 1 << 20);
+        return look is { Frames: >= 10 } moving ? (int)Math.Clamp(moving.MeanBytes, 512, most) : Math.Min(rate.FrameBytes, most);
+    }
+
+    private static async Task<LiveLook?> LookAsync(RunBuilder run, Uri address, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    {
+        report("What the live stream is made of", 0.02);
+        long largest = 0, bytes = 0, frames = 0;
+        try
+        {
+            await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(
+                address,
+                new()
+                {
+                    Name = "Vitrine adviser",
+                    CertificateFingerprint = options.HostFingerprint,
+                    FrameApplied = (_, frame) => (largest, bytes, frames) = (Math.Max(largest, frame.Bytes), bytes + frame.Bytes, frames + 1),
+                },
+                options.Time, cancellationToken);
+            await viewer.WaitUntilAsync(_ => false, options.Quick ? s_streamLook / 2 : s_streamLook);
+        }
+        catch (ViewerConnectException refused)
+        {
+            run.NotMeasured($"websocket: the live stream was not looked at: {refused.Message}");
+            return null;
+        }
+
+        return new(frames, frames == 0 ? 0 : (double)bytes / frames, largest, (options.Quick ? s_streamLook / 2 : s_streamLook).TotalSeconds);
+    }
+
+    private static string? KernelCongestion() => FirstLine("/proc/sys/net/ipv4/tcp_congestion_control");
+
+    private static long? KernelReceiveBytesMax() =>
+        FirstLine("/proc/sys/net/ipv4/tcp_rmem")?.Split('\t', ' ') is [.., { } last] && long.TryParse(last, CultureInfo.InvariantCulture, out long bytes) ? bytes : null;
+
+    private static string? FirstLine(string path) => File.Exists(path) ? File.ReadLines(path).FirstOrDefault() : null;
+
+    private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>What ships, and points between: a choice is to be right there too.</summary>
     private static IEnumerable<NetworkProfile> Profiles()
@@ -164,4 +423,11 @@ internal static class AdviseRounds
                 new LinkProfile { Delay = TimeSpan.FromMilliseconds(delayMs), Loss = LossModel.Random(loss), RateBitsPerSecond = rate });
         }
     }
+
+    /// <summary>What a live stream is made of.</summary>
+    /// <param name="Frames">That came.</param>
+    /// <param name="MeanBytes">Of a frame.</param>
+    /// <param name="LargestBytes">The first whole picture as a rule.</param>
+    /// <param name="Seconds">It was looked at for.</param>
+    private sealed record LiveLook(long Frames, double MeanBytes, long LargestBytes, double Seconds);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Vitrine.Lab.Transport;
@@ -7,24 +8,39 @@ namespace Vitrine.Lab.Transport;
 /// <param name="Load">Protocol, address, congestion control.</param>
 internal sealed record Choice(string Name, EchoLoad Load);
 
+/// <summary>One turn of a choice, on a connection of its own.</summary>
+/// <param name="ValuesUs">Latencies, microseconds.</param>
+/// <param name="Failed">Requests without an answer.</param>
+internal sealed record TrialRound(IReadOnlyList<double> ValuesUs, long Failed);
+
 /// <summary>What was tried of a choice.</summary>
 /// <param name="Choice">Which.</param>
-/// <param name="ValuesUs">Latencies of all rounds, microseconds.</param>
-/// <param name="Failed">Requests without an answer.</param>
-internal sealed record Trial(Choice Choice, IReadOnlyList<double> ValuesUs, long Failed)
+/// <param name="Rounds">In the order of time. A choice that was given up has fewer than the others.</param>
+internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds)
 {
     /// <summary>What people notice: the mean of the slowest tenth, milliseconds. It has less noise than a 99th percentile and says the same.</summary>
-    public double SlowestTenthMs => Adviser.SlowestTenth([.. ValuesUs], Failed) / 1e3;
+    public double SlowestTenthMs => Adviser.SlowestTenth([.. Rounds.SelectMany(round => round.ValuesUs)], Failed) / 1e3;
+
+    public long Failed => Rounds.Sum(round => round.Failed);
+
+    public int Answers => Rounds.Sum(round => round.ValuesUs.Count);
 }
 
+/// <summary>How long choices are tried.</summary>
+/// <param name="RoundsMin">Turns of each before one is given up, or the trial ends.</param>
+/// <param name="RoundsMax">Turns of each at most.</param>
+/// <param name="Time">No turn begins after it, once each has had <paramref name="RoundsMin"/>.</param>
+/// <param name="EndsWhenKnown">Whether it ends as soon as the advice is sure.</param>
+internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown);
+
 /// <summary>What the adviser says.</summary>
-/// <param name="Best">The choice with the lowest cost.</param>
+/// <param name="Best">The choice that is most often near the best.</param>
 /// <param name="Sureness">Share of the resamples in which it is within 5 % of the best.</param>
 /// <param name="Trials">The figures behind it, the best first.</param>
 internal sealed record Advice(Choice Best, double Sureness, IReadOnlyList<Trial> Trials)
 {
     /// <summary>Below this it says that it does not know.</summary>
-    public const double SurenessMin = 0.9;
+    public const double SurenessMin = 0.95;
 
     public bool IsSure => Sureness >= SurenessMin;
 
@@ -33,11 +49,14 @@ internal sealed record Advice(Choice Best, double Sureness, IReadOnlyList<Trial>
     {
         get
         {
-            string figures = string.Join(", ", Trials.Select(trial => string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.SlowestTenthMs:0.#} ms")));
+            string figures = string.Join(", ", Trials.Select(trial => double.IsFinite(trial.SlowestTenthMs)
+                ? string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.SlowestTenthMs:0.#} ms")
+                : string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.Failed} without an answer")));
             string sure = string.Create(CultureInfo.InvariantCulture, $"{Sureness:P0}");
+            string seen = string.Create(CultureInfo.InvariantCulture, $"Mean of the slowest tenth: {figures} ({Trials.Max(trial => trial.Rounds.Count)} rounds, {Trials.Sum(trial => trial.Answers)} answers).");
             return IsSure
-                ? $"{Best.Name}: within 5 % of the best with {sure} certainty. Mean of the slowest tenth: {figures}."
-                : $"Not known: {Best.Name} looks best, but is within 5 % of the best with {sure} certainty only. Mean of the slowest tenth: {figures}.";
+                ? $"{Best.Name}: within 5 % of the best with {sure} certainty. {seen}"
+                : $"Not known: {Best.Name} looks best, but is within 5 % of the best with {sure} certainty only. {seen}";
         }
     }
 }
@@ -48,58 +67,82 @@ internal static class Adviser
     private const double Near = 1.05;
     private const int Resamples = 500;
 
-    /// <summary>Tries all choices.</summary>
+    /// <summary>Who is near the best less often is given up: its turns are better spent on the others.</summary>
+    private const double GivenUpBelow = 0.01;
+
+    /// <summary>Tries all choices: as a race, in which those that have lost drop out (O. Maron, A. W. Moore: «Hoeffding races», 1993; here with
+    /// resamples in place of Hoeffding's bound).</summary>
     /// <param name="choices">What there is.</param>
-    /// <param name="load">What they are tried with.</param>
-    /// <param name="rounds">How often each has its turn: what comes and goes on a network then meets all of them.</param>
+    /// <param name="load">What they are tried with, a turn.</param>
+    /// <param name="plan">How long.</param>
     /// <param name="agent">The client.</param>
-    /// <param name="report">Share of the work that is done.</param>
+    /// <param name="report">Share of the work that is done, at most.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<IReadOnlyList<Trial>> TryAsync(
-        IReadOnlyList<Choice> choices, EchoLoad load, int rounds, LoadProcess agent, Action<double> report, CancellationToken cancellationToken)
+        IReadOnlyList<Choice> choices, EchoLoad load, TrialPlan plan, LoadProcess agent, Action<double> report, CancellationToken cancellationToken)
     {
-        List<double>[] values = [.. choices.Select(_ => new List<double>())];
-        long[] failed = new long[choices.Count];
-        for (int round = 0; round < rounds; round++)
+        long begun = Stopwatch.GetTimestamp();
+        List<Choice> running = [.. choices];
+        var rounds = choices.ToDictionary(choice => choice, _ => new List<TrialRound>());
+        for (int round = 0; round < plan.RoundsMax && (round < plan.RoundsMin || Stopwatch.GetElapsedTime(begun) < plan.Time); round++)
         {
-            for (int i = 0; i < choices.Count; i++)
+            for (int i = 0; i < running.Count; i++)
             {
-                report((round + ((double)i / choices.Count)) / rounds);
-                int turn = (i + round) % choices.Count;
-                EchoLoad own = choices[turn].Load;
+                report((round + ((double)i / running.Count)) / plan.RoundsMax);
+                Choice choice = running[(i + round) % running.Count];
                 EchoLoadResult result = await agent.PlayAsync(
-                    load with { Protocol = own.Protocol, Address = own.Address, Fingerprint = own.Fingerprint, Congestion = own.Congestion, KeepsValues = true }, cancellationToken);
-                values[turn].AddRange(result.ValuesUs);
-                failed[turn] += result.Failed + (result.Failure is null ? 0 : 1);
+                    load with
+                    {
+                        Protocol = choice.Load.Protocol,
+                        Address = choice.Load.Address,
+                        Fingerprint = choice.Load.Fingerprint,
+                        Token = choice.Load.Token,
+                        Congestion = choice.Load.Congestion,
+                        KeepsValues = true,
+                    },
+                    cancellationToken);
+                rounds[choice].Add(new(result.ValuesUs, result.Failed + (result.Failure is null ? 0 : 1)));
+            }
+
+            if (round + 1 >= plan.RoundsMin)
+            {
+                Trial[] contenders = [.. running.Select(choice => new Trial(choice, rounds[choice]))];
+                double[] near = NearShares(contenders, 1);
+                if (plan.EndsWhenKnown && near.Max() >= Advice.SurenessMin)
+                {
+                    break;
+                }
+
+                running = [.. running.Where((_, i) => near[i] >= GivenUpBelow || near.Max() == 0)];
             }
         }
 
-        return [.. choices.Select((choice, i) => new Trial(choice, values[i], failed[i]))];
+        return [.. choices.Select(choice => new Trial(choice, rounds[choice]))];
     }
 
-    /// <summary>Chooses.</summary>
+    /// <summary>Chooses, among those that were not given up.</summary>
     /// <param name="trials">At least one.</param>
     /// <param name="seed">Of the resamples.</param>
     public static Advice Choose(IReadOnlyList<Trial> trials, int seed = 1)
     {
-        Trial[] ordered = [.. trials.OrderBy(trial => trial.SlowestTenthMs)];
-        Trial best = ordered[0];
-        Random random = new(seed);
-        int near = 0;
-        for (int i = 0; i < Resamples; i++)
-        {
-            double own = double.NaN, least = double.PositiveInfinity;
-            foreach (Trial trial in ordered)
-            {
-                double cost = SlowestTenth(Resample(trial.ValuesUs, random), trial.Failed);
-                own = trial == best ? cost : own;
-                least = Math.Min(least, cost);
-            }
+        int rounds = trials.Max(trial => trial.Rounds.Count);
+        Trial[] contenders = [.. trials.Where(trial => trial.Rounds.Count == rounds)];
+        double[] near = NearShares(contenders, seed);
+        int best = Enumerable.Range(0, contenders.Length).OrderByDescending(i => near[i]).ThenBy(i => contenders[i].SlowestTenthMs).First();
+        return new(contenders[best].Choice, near[best], [.. trials.OrderBy(trial => trial.SlowestTenthMs)]);
+    }
 
-            near += own <= Near * least ? 1 : 0;
-        }
-
-        return new Advice(best.Choice, (double)near / Resamples, ordered);
+    /// <summary>How many times the cost of the best one a choice has, with what resamples say of that figure.</summary>
+    /// <param name="trials">All; of those that were given up before, their rounds count no more.</param>
+    /// <param name="name">Of the choice.</param>
+    /// <returns>The ratio, and what 90 % of the resamples are between.</returns>
+    public static (double Ratio, double Low, double High) OverBest(IReadOnlyList<Trial> trials, string name)
+    {
+        Trial own = trials.First(trial => trial.Choice.Name == name);
+        Trial[] contenders = [.. trials.Where(trial => trial.Rounds.Count >= own.Rounds.Count)];
+        int at = Array.IndexOf(contenders, own);
+        double[] ratios = [.. Resample(contenders, 1).Select(costs => costs[at] / costs.Min()).Order()];
+        return (own.SlowestTenthMs / trials.Min(trial => trial.SlowestTenthMs), ratios[ratios.Length / 20], ratios[ratios.Length - 1 - (ratios.Length / 20)]);
     }
 
     /// <summary>Mean of the slowest tenth; a request without an answer is infinitely slow.</summary>
@@ -114,14 +157,44 @@ internal static class Adviser
         return values.AsSpan(values.Length - Math.Max(1, values.Length / 10)).ToArray().Average();
     }
 
-    private static double[] Resample(IReadOnlyList<double> values, Random random)
+    // Share of the resamples in which each is within 5 % of the best. With two rounds there is nothing to resample: nothing is known.
+    private static double[] NearShares(Trial[] contenders, int seed)
     {
-        double[] drawn = new double[values.Count];
-        for (int i = 0; i < drawn.Length; i++)
+        double[] near = new double[contenders.Length];
+        if (contenders[0].Rounds.Count < 3)
         {
-            drawn[i] = values[random.Next(values.Count)];
+            return near;
         }
 
-        return drawn;
+        foreach (double[] costs in Resample(contenders, seed))
+        {
+            double least = costs.Min();
+            for (int i = 0; i < near.Length; i++)
+            {
+                near[i] += double.IsFinite(least) && costs[i] <= Near * least ? 1.0 / Resamples : 0;
+            }
+        }
+
+        return [.. near.Select(share => Math.Round(share, 6))];
+    }
+
+    // Requests of one connection share its luck: a lost packet delays all behind it, and the window after it. So whole rounds are drawn, not
+    // requests; the same rounds of all, because they met the same moments of the path; and one less than there are, without which few rounds
+    // look more alike than they are (J. N. K. Rao, C. F. J. Wu: «Resampling inference with complex survey data», 1988).
+    private static IEnumerable<double[]> Resample(Trial[] trials, int seed)
+    {
+        Random random = new(seed);
+        int rounds = trials.Min(trial => trial.Rounds.Count);
+        int[] drawn = new int[Math.Max(1, rounds - 1)];
+        for (int i = 0; i < Resamples; i++)
+        {
+            for (int j = 0; j < drawn.Length; j++)
+            {
+                drawn[j] = random.Next(rounds);
+            }
+
+            yield return [.. trials.Select(trial => SlowestTenth(
+                [.. drawn.SelectMany(round => trial.Rounds[round].ValuesUs)], drawn.Sum(round => trial.Rounds[round].Failed)))];
+        }
     }
 }

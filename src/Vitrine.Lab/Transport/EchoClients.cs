@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -29,12 +30,12 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
     /// <summary>Where the JSON interface has the echo.</summary>
     public const string JsonPath = "/api/v1/echo/unary";
 
-    private readonly IPEndPoint _server = IPEndPoint.Parse(load.Address);
+    private readonly Uri _server = new(load.Address.Contains("://", StringComparison.Ordinal) ? load.Address : $"https://{load.Address}");
     private readonly byte[] _payload = RandomNumberGenerator.GetBytes(load.PayloadBytes);
     private readonly QuicClient? _quic = load.Protocol != EchoProtocol.Quic ? null : new QuicClient(new QuicClientOptions
     {
         Protocols = [EchoServer.QuicProtocol],
-        CongestionControl = Enum.Parse<QuicCongestionControl>(load.Congestion, ignoreCase: true),
+        CongestionControl = CongestionOf(load),
         RunsContinuationsInline = true,
         HandshakeTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
     });
@@ -50,7 +51,7 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
                 QuicConnection connection = await _quic!.ConnectAsync(
                     new QuicConnectOptions
                     {
-                        EndPoint = _server,
+                        EndPoint = IPEndPoint.Parse(_server.Authority),
                         Host = "localhost",
                         CertificateFingerprint = load.Fingerprint,
                         Session = load.Resumes ? _session : null,
@@ -59,13 +60,31 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
                     cancellationToken);
                 return new QuicEcho(this, connection, _payload);
             case EchoProtocol.Grpc:
-                GrpcEcho grpc = new(new Uri($"https://{_server}"), load.Fingerprint, _payload);
-                await grpc.OpenAsync(cancellationToken);
-                return grpc;
+                return await OpenAsync(
+                    new CallEcho(
+                        new GrpcChannel(_server, new()
+                        {
+                            Token = load.Token,
+                            CertificateFingerprint = load.Fingerprint,
+                            UsesSeveralConnections = false,
+                            ConnectTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
+                        }),
+                        _payload, load.ReplyBytes),
+                    cancellationToken);
+            case EchoProtocol.Calls:
+                return await OpenAsync(
+                    new CallEcho(
+                        new QuicCallChannel(_server, new()
+                        {
+                            Token = load.Token,
+                            CertificateFingerprint = load.Fingerprint,
+                            ConnectTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
+                            Transport = new QuicClientOptions { CongestionControl = CongestionOf(load) },
+                        }),
+                        _payload, load.ReplyBytes),
+                    cancellationToken);
             default:
-                JsonEcho json = new(_server, load.Fingerprint, _payload);
-                await json.OpenAsync(cancellationToken);
-                return json;
+                return await OpenAsync(new JsonEcho(_server, load, _payload), cancellationToken);
         }
     }
 
@@ -74,6 +93,22 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
         if (_quic is not null)
         {
             await _quic.DisposeAsync();
+        }
+    }
+
+    private static QuicCongestionControl CongestionOf(EchoLoad load) => Enum.Parse<QuicCongestionControl>(load.Congestion, ignoreCase: true);
+
+    private async Task<IEchoConnection> OpenAsync(IOpened connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.OpenAsync(cancellationToken).WaitAsync(TimeSpan.FromSeconds(load.TimeoutSeconds), cancellationToken);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
         }
     }
 
@@ -115,39 +150,52 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
         }
     }
 
-    /// <summary>One connection of gRPC.</summary>
-    private sealed class GrpcEcho(Uri server, string fingerprint, byte[] payload) : IEchoConnection
+    /// <summary>A connection that is made with its first request.</summary>
+    private interface IOpened : IEchoConnection
     {
-        private readonly GrpcChannel _channel = new(server, new GrpcChannelOptions { CertificateFingerprint = fingerprint, UsesSeveralConnections = false });
-        private readonly EchoRequest _request = new() { Payload = UnsafeByteOperations.UnsafeWrap(payload) };
+        Task OpenAsync(CancellationToken cancellationToken);
+    }
+
+    /// <summary>One connection of calls: gRPC, or QUIC with frames of our own.</summary>
+    private sealed class CallEcho(ICallChannel channel, byte[] payload, int replyBytes) : IOpened
+    {
+        private readonly EchoRequest _request = new() { Payload = UnsafeByteOperations.UnsafeWrap(payload), ReplyBytes = (uint)replyBytes };
 
         public bool IsEarlyAccepted => false;
 
-        // SocketsHttpHandler connects with the first call: one that carries next to nothing.
+        // A channel connects with its first call: one that carries next to nothing.
         public async Task OpenAsync(CancellationToken cancellationToken) =>
-            await _channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default, cancellationToken);
+            await channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default, cancellationToken);
 
         public async Task RequestAsync(CancellationToken cancellationToken)
         {
             EchoReply reply = new();
-            await _channel.CallAsync(EchoService.Unary, _request, reply, CallOptions.Default, cancellationToken);
-            Check(reply.Payload.Span, payload);
+            await channel.CallAsync(EchoService.Unary, _request, reply, CallOptions.Default, cancellationToken);
+            if (replyBytes == 0)
+            {
+                Check(reply.Payload.Span, payload);
+            }
+            else if (reply.Payload.Length != replyBytes)
+            {
+                throw new IOException($"{reply.Payload.Length} bytes came back for {replyBytes}.");
+            }
         }
 
-        public ValueTask DisposeAsync() => _channel.DisposeAsync();
+        public ValueTask DisposeAsync() => channel.DisposeAsync();
     }
 
     /// <summary>One connection of HTTP/2 with JSON.</summary>
-    private sealed class JsonEcho : IEchoConnection
+    private sealed class JsonEcho : IOpened
     {
         private readonly HttpMessageInvoker _http;
         private readonly Uri _address;
         private readonly byte[] _body;
         private readonly byte[] _expected;
+        private readonly string? _authorization;
 
-        public JsonEcho(IPEndPoint server, string fingerprint, byte[] payload)
+        public JsonEcho(Uri server, EchoLoad load, byte[] payload)
         {
-            byte[] expected = Convert.FromHexString(fingerprint.Replace(":", "", StringComparison.Ordinal));
+            _authorization = load.Token is null ? null : $"Bearer {load.Token}";
             SocketsHttpHandler handler = new()
             {
                 MaxConnectionsPerServer = 1,
@@ -156,13 +204,21 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
                 UseCookies = false,
                 UseProxy = false,
                 ActivityHeadersPropagator = null,
+                ConnectTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
             };
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
-                certificate is not null && CryptographicOperations.FixedTimeEquals(expected, certificate.GetCertHash(HashAlgorithmName.SHA256));
+            if (load.Fingerprint is { } fingerprint)
+            {
+                byte[] expected = Convert.FromHexString(fingerprint.Replace(":", "", StringComparison.Ordinal));
+                handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+                    certificate is not null && CryptographicOperations.FixedTimeEquals(expected, certificate.GetCertHash(HashAlgorithmName.SHA256));
+            }
+
             _http = new HttpMessageInvoker(handler);
-            _address = new Uri($"https://{server}{JsonPath}");
-            _expected = Encoding.ASCII.GetBytes($"\"{Convert.ToBase64String(payload)}\"");
-            _body = [.. "{\"payload\":"u8, .. _expected, (byte)'}'];
+            _address = new Uri(server, JsonPath);
+            string own = $"\"{Convert.ToBase64String(payload)}\"";
+            _expected = Encoding.ASCII.GetBytes(load.ReplyBytes == 0 ? own : $"\"{Convert.ToBase64String(new byte[load.ReplyBytes])}\"");
+            _body = Encoding.ASCII.GetBytes(
+                load.ReplyBytes == 0 ? $"{{\"payload\":{own}}}" : string.Create(CultureInfo.InvariantCulture, $"{{\"payload\":{own},\"replyBytes\":{load.ReplyBytes}}}"));
         }
 
         public bool IsEarlyAccepted => false;
@@ -181,6 +237,11 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
         {
             using HttpRequestMessage request = new(HttpMethod.Post, _address) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
             request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+            if (_authorization is not null)
+            {
+                request.Headers.TryAddWithoutValidation("authorization", _authorization);
+            }
+
             using HttpResponseMessage response = await _http.SendAsync(request, cancellationToken);
             byte[] answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             if (response.StatusCode != HttpStatusCode.OK || answer.AsSpan().IndexOf(expected) < 0)

@@ -14,14 +14,18 @@ public enum EchoProtocol
 
     /// <summary>The same as JSON over HTTP/2 with TLS.</summary>
     Http2,
+
+    /// <summary>The same as a call over QUIC, in frames of our own: as hosts that share answer.</summary>
+    Calls,
 }
 
 /// <summary>What an echo server says when it listens, one line of JSON.</summary>
 /// <param name="ProcessId">Of the server.</param>
 /// <param name="Https">gRPC and JSON over TLS.</param>
-/// <param name="Quic">QUIC that sends with cubic; null where its libraries are missing.</param>
-/// <param name="QuicBbr">QUIC that sends with bbr; likewise.</param>
-internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? QuicBbr);
+/// <param name="Quic">Raw echoes over QUIC, sent with cubic; null where its libraries are missing.</param>
+/// <param name="Calls">Calls over QUIC, answered with cubic; likewise.</param>
+/// <param name="CallsBbr">Calls over QUIC, answered with bbr; likewise.</param>
+internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? Calls, string? CallsBbr);
 
 /// <summary>What a server that runs on .NET has used up to now.</summary>
 /// <param name="AllocatedBytes">Managed memory taken.</param>
@@ -37,11 +41,14 @@ internal sealed record EchoLoad
     /// <summary>Over what.</summary>
     public required EchoProtocol Protocol { get; set; }
 
-    /// <summary>The server: address and port.</summary>
+    /// <summary>The server: address and port, with TLS; or scheme, host and port.</summary>
     public required string Address { get; set; }
 
-    /// <summary>SHA-256 of its certificate.</summary>
-    public required string Fingerprint { get; set; }
+    /// <summary>SHA-256 of its certificate; null: the machine's certificate authorities decide.</summary>
+    public required string? Fingerprint { get; set; }
+
+    /// <summary>What is sent with each call, for servers that want it; null: nothing.</summary>
+    public string? Token { get; set; }
 
     /// <summary>Connections.</summary>
     public int Connections { get; set; } = 100;
@@ -51,6 +58,12 @@ internal sealed record EchoLoad
 
     /// <summary>Bytes of a request's payload, which comes back.</summary>
     public int PayloadBytes { get; set; } = 1024;
+
+    /// <summary>Bytes of an answer, of zeros, when it is not to be the payload; 0: it is. Not over <see cref="EchoProtocol.Quic"/>.</summary>
+    public int ReplyBytes { get; set; }
+
+    /// <summary>A closed loop ends early after so many counted requests; 0: it does not.</summary>
+    public long RequestsMax { get; set; }
 
     /// <summary>Not counted, at the beginning.</summary>
     public double WarmSeconds { get; set; } = 0.5;
@@ -87,6 +100,9 @@ internal sealed record EchoLoadResult
 
     /// <summary>Answered within the counted time.</summary>
     public long Requests { get; init; }
+
+    /// <summary>Answers that came within the counted time, whenever they were asked for: what was carried. Of a closed loop.</summary>
+    public long Arrived { get; init; }
 
     /// <summary>Not answered in time, or broken.</summary>
     public long Failed { get; init; }

@@ -32,7 +32,7 @@ public static class EchoServer
 
     /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures» it reads.</summary>
     /// <param name="listen">Address.</param>
-    /// <param name="port">Of TCP and of UDP, and the next one of UDP for bbr; 0: any.</param>
+    /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls; 0: any.</param>
     /// <param name="certificate">With its key. Owned by the caller.</param>
     /// <param name="input">Orders.</param>
     /// <param name="output">Answers.</param>
@@ -45,12 +45,14 @@ public static class EchoServer
         await using WebApplication web = Build(new IPEndPoint(listen, port), certificate);
         await web.StartAsync(cancellationToken);
         int chosen = new Uri(web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
-        await using QuicListener? quic = TryListen(new IPEndPoint(listen, port), certificate, QuicCongestionControl.Cubic);
-        await using QuicListener? bbr = TryListen(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Bbr);
-        Task echoing = Task.WhenAll(quic is null ? Task.CompletedTask : AcceptAsync(quic), bbr is null ? Task.CompletedTask : AcceptAsync(bbr));
-        await output.WriteLineAsync(JsonSerializer.Serialize(
-            new EchoReady(Environment.ProcessId, new IPEndPoint(listen, chosen).ToString(), quic?.LocalEndPoint.ToString(), bbr?.LocalEndPoint.ToString()),
-            EchoJson.Default.EchoReady));
+        await using QuicListener? quic = TryListen(new IPEndPoint(listen, port), certificate, QuicProtocol, QuicCongestionControl.Cubic);
+        await using QuicCallServer? calls = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Cubic);
+        await using QuicCallServer? callsBbr = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 2), certificate, QuicCongestionControl.Bbr);
+        Task echoing = quic is null ? Task.CompletedTask : AcceptAsync(quic);
+        EchoReady ready = new(
+            Environment.ProcessId, new IPEndPoint(listen, chosen).ToString(), quic?.LocalEndPoint.ToString(),
+            calls?.Listener.LocalEndPoint.ToString(), callsBbr?.Listener.LocalEndPoint.ToString());
+        await output.WriteLineAsync(JsonSerializer.Serialize(ready, EchoJson.Default.EchoReady));
         await output.FlushAsync(cancellationToken);
         GarbageCollectionProbe collections = new();
         using (new Timer(_ => Guarded(collections.Poll), null, s_lookEvery, s_lookEvery))
@@ -58,14 +60,7 @@ public static class EchoServer
             await ObeyAsync();
         }
 
-        foreach (QuicListener? listener in (QuicListener?[])[quic, bbr])
-        {
-            if (listener is not null)
-            {
-                await listener.DisposeAsync();
-            }
-        }
-
+        await (quic?.DisposeAsync() ?? default); // ends what follows
         await echoing;
         using CancellationTokenSource deadline = new(TimeSpan.FromMilliseconds(500));
         await web.StopAsync(deadline.Token);
@@ -130,7 +125,7 @@ public static class EchoServer
     }
 
     // Without its libraries the others are measured.
-    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion)
+    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion)
     {
         try
         {
@@ -138,7 +133,7 @@ public static class EchoServer
             {
                 EndPoint = endPoint,
                 Certificate = certificate,
-                Protocols = [QuicProtocol],
+                Protocols = [protocol],
                 CongestionControl = congestion,
                 Retry = QuicRetryPolicy.Never, // as the peer: one round trip
                 BidirectionalStreamsMax = 1 << 10,
@@ -150,6 +145,11 @@ public static class EchoServer
             return null;
         }
     }
+
+    private static QuicCallServer? TryServe(IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion) =>
+        TryListen(endPoint, certificate, QuicCallServer.Protocol, congestion) is { } listener
+            ? new(listener, new CallTable(new EchoService().Bindings), new QuicCallServerOptions())
+            : null;
 
     private static async Task AcceptAsync(QuicListener listener)
     {

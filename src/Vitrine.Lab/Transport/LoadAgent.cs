@@ -24,7 +24,7 @@ public static class LoadAgent
                 EchoLoad load = JsonSerializer.Deserialize(line, EchoJson.Default.EchoLoad) ?? throw new JsonException("null");
                 result = await PlayAsync(load, cancellationToken);
             }
-            catch (Exception exception) when (exception is IOException or CallException or HttpRequestException or JsonException or ArgumentException or FormatException or OperationCanceledException)
+            catch (Exception exception) when (exception is IOException or CallException or HttpRequestException or JsonException or ArgumentException or FormatException or TimeoutException or PlatformNotSupportedException or OperationCanceledException)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 result = new() { Failure = exception.Message };
@@ -44,6 +44,7 @@ public static class LoadAgent
         try
         {
             int earlyAccepted = 0;
+            (TimeSpan ownBefore, long serverBefore, long connecting) = (Environment.CpuUsage.TotalTime, ServerCpuNs(load), Stopwatch.GetTimestamp());
             for (int i = load.Resumes ? -1 : 0; i < load.Connections; i++)
             {
                 long begun = Stopwatch.GetTimestamp();
@@ -86,10 +87,17 @@ public static class LoadAgent
                 over.CancelAfter(TimeSpan.FromSeconds(load.TimeoutSeconds));
                 await playing;
             }
+            else
+            {
+                // To connect was the load: a request each.
+                (cpu, serverCpuNs, seconds) = (Environment.CpuUsage.TotalTime - ownBefore, ServerCpuNs(load) - serverBefore, ElapsedNs(connecting) / 1e9);
+                resident = Resident(load);
+            }
 
             return new()
             {
-                Requests = counts.Answered,
+                Requests = counts.Answered + (load.Seconds > 0 && !load.Resumes ? 0 : load.Connections),
+                Arrived = counts.Arrived,
                 Failed = counts.Failed,
                 ValuesUs = counts.ValuesUs,
                 Seconds = seconds,
@@ -123,10 +131,15 @@ public static class LoadAgent
 
         async Task LoopAsync(IEchoConnection connection)
         {
-            for (long sentNs = ElapsedNs(begun); sentNs < untilNs;)
+            for (long sentNs = ElapsedNs(begun); sentNs < untilNs && (load.RequestsMax == 0 || counts.Arrived < load.RequestsMax);)
             {
                 bool isAnswered = await TryRequestAsync(connection, over);
                 long nowNs = ElapsedNs(begun);
+                if (isAnswered && nowNs >= fromNs && nowNs <= untilNs)
+                {
+                    counts.NoteArrival();
+                }
+
                 if (sentNs >= fromNs && nowNs <= untilNs)
                 {
                     Note(isAnswered, nowNs - sentNs, latency, counts);
@@ -230,12 +243,17 @@ public static class LoadAgent
         private readonly ConcurrentQueue<double> _valuesUs = new();
         private long _answered;
         private long _failed;
+        private long _arrived;
 
         public long Answered => Interlocked.Read(ref _answered);
 
         public long Failed => Interlocked.Read(ref _failed);
 
+        public long Arrived => Interlocked.Read(ref _arrived);
+
         public IReadOnlyList<double> ValuesUs => [.. _valuesUs];
+
+        public void NoteArrival() => Interlocked.Increment(ref _arrived);
 
         public void Note(bool isAnswered, long latencyNs)
         {

@@ -50,15 +50,18 @@ internal sealed class LoadSeries(string name)
     }
 
     /// <summary>Everything as a case.</summary>
-    public CaseRecord ToCase(EchoLoad load)
+    /// <param name="load">What was played.</param>
+    /// <param name="of">Whose distribution it has; null: that of the requests.</param>
+    public CaseRecord ToCase(EchoLoad load, LatencyHistogram? of = null)
     {
+        of ??= Latency;
         var metrics = new Dictionary<string, double>
         {
             ["requests"] = _rounds.Sum(round => round.Requests),
             ["failed"] = _rounds.Sum(round => round.Failed),
             ["requestsPerSecond"] = RoundSeries.Median(RequestsPerSecond),
-            ["p90Ms"] = Latency.GetPercentileNs(90) / 1e6,
-            ["p999Ms"] = Latency.GetPercentileNs(99.9) / 1e6,
+            ["p90Ms"] = of.GetPercentileNs(90) / 1e6,
+            ["p999Ms"] = of.GetPercentileNs(99.9) / 1e6,
             ["setupP50Ms"] = Setup.P50Ns / 1e6,
             ["setupP99Ms"] = Setup.P99Ns / 1e6,
             ["firstAnswerP50Ms"] = FirstAnswer.P50Ns / 1e6,
@@ -84,7 +87,7 @@ internal sealed class LoadSeries(string name)
             ["seconds"] = Text(_rounds.Sum(round => round.Seconds)),
             ["loop"] = load.RequestsPerSecond > 0 ? $"open, {Text(Math.Round(load.RequestsPerSecond))} a second" : "closed",
         };
-        return RoundSeries.ToCase(name, Latency, parameters, metrics) with { RoundMediansMs = [.. _rounds.Select(round => EchoLoadResult.Decode(round.Latency).P50Ns / 1e6)] };
+        return RoundSeries.ToCase(name, of, parameters, metrics) with { RoundMediansMs = [.. _rounds.Select(round => EchoLoadResult.Decode(round.Latency).P50Ns / 1e6)] };
     }
 
     private static double PerSecond(EchoLoadResult round) => round.Requests / Math.Max(1e-3, round.Seconds);

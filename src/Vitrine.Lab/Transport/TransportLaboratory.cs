@@ -12,7 +12,7 @@ public sealed class TransportLaboratory : ILaboratory
     /// <summary>The part that gives advice.</summary>
     public const string Advise = "advise";
 
-    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", AdviceCheck = "advice-check";
+    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", AdviceCheck = "advice-check", DataSets = "datasets";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
     private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
@@ -26,7 +26,7 @@ public sealed class TransportLaboratory : ILaboratory
         TimeSpan.FromMinutes(55),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Advise, AdviceCheck],
+        Parts = [Load, Open, Payloads, Setup, Weak, Advise, AdviceCheck, DataSets],
     };
 
     /// <inheritdoc/>
@@ -35,7 +35,7 @@ public sealed class TransportLaboratory : ILaboratory
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(progress);
         var run = new RunBuilder("transport", options);
-        progress.Report(new("Building the peers", 0));
+        progress.Report(new("Starting", 0));
         using var certificate = new EchoCertificate([WeakNetwork.FarAddress], options.Time);
         if (Runs(Load) || Runs(Open, inQuick: false) || Runs(Payloads, inQuick: false))
         {
@@ -57,12 +57,20 @@ public sealed class TransportLaboratory : ILaboratory
 
         if (options.Only.Contains(Advise))
         {
-            await AdviseRounds.RunAsync(run, certificate, options, done => progress.Report(new("Trying each transport", done)), cancellationToken);
+            void Report(string what, double done) => progress.Report(new(what, done));
+            await (options.AdviseTo is { } host
+                ? AdviseRounds.RunToAsync(run, host, options, Report, cancellationToken)
+                : AdviseRounds.RunAsync(run, certificate, options, Report, cancellationToken));
         }
 
         if (options.Only.Contains(AdviceCheck))
         {
             await AdviseRounds.CheckAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+        }
+
+        if (options.Only.Contains(DataSets))
+        {
+            await DataSetRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
         }
 
         if (options.Quick && options.Only.Count == 0)

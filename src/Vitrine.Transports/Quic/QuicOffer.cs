@@ -13,17 +13,30 @@ public sealed partial record QuicOffer(int Port, string Certificate)
     /// <summary>Path of the answer.</summary>
     public const string Path = "/quic";
 
+    /// <summary>Name of the query's parameter that asks for an entrance that sends with <c>cubic</c> or <c>bbr</c>.</summary>
+    public const string CongestionParameter = "congestion";
+
     private const int BytesMax = 1024;
+
+    /// <summary>What the host sends with there: <c>cubic</c> or <c>bbr</c>.</summary>
+    public string Congestion { get; init; } = "cubic";
+
+    /// <summary>Reads «cubic» or «bbr».</summary>
+    public static bool TryParseCongestion(string text, out QuicCongestionControl congestion)
+    {
+        congestion = text == "bbr" ? QuicCongestionControl.Bbr : QuicCongestionControl.Cubic;
+        return text is "cubic" or "bbr";
+    }
 
     /// <summary>As JSON.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, Json.Default.QuicOffer);
 
     /// <summary>Asks a host.</summary>
-    /// <param name="address">Of the stream: <c>http://host:port/stream?t=TOKEN</c>.</param>
+    /// <param name="address">Of the stream: <c>http://host:port/stream?t=TOKEN</c>; with <see cref="CongestionParameter"/>, of that entrance.</param>
     /// <param name="options">How.</param>
     /// <param name="cancellationToken">Ends the attempt with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>The offer; or why there is none.</returns>
-    internal static async Task<(QuicOffer? Offer, ConnectResult Refusal)> AskAsync(Uri address, PacketConnectOptions options, CancellationToken cancellationToken)
+    /// <returns>The offer; or why there is none: <see cref="ConnectStatus.Connected"/> when the host answers, but does not speak QUIC.</returns>
+    public static async Task<(QuicOffer? Offer, ConnectResult Refusal)> AskAsync(Uri address, PacketConnectOptions options, CancellationToken cancellationToken)
     {
         HostTrust trust = new(options.CertificateFingerprint);
         using HttpMessageInvoker invoker = new(trust.CreateHandler(), disposeHandler: true);
@@ -35,7 +48,7 @@ public sealed partial record QuicOffer(int Port, string Certificate)
             using HttpResponseMessage response = await invoker.SendAsync(request, attempt.Token);
             if (response.StatusCode == HttpStatusCode.NotFound)
             {
-                return (null, new(ConnectStatus.Unreachable, null, $"{address.Authority} does not speak QUIC."));
+                return (null, new(ConnectStatus.Connected, null, $"{address.Authority} does not speak QUIC."));
             }
 
             if (response.StatusCode != HttpStatusCode.OK)

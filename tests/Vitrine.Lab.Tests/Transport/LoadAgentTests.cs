@@ -11,7 +11,7 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     private readonly Pipe _orders = new();
     private readonly Pipe _answers = new();
     private Task _serving = Task.CompletedTask;
-    private EchoReady _ready = new(0, "", null, null);
+    private EchoReady _ready = new(0, "", null, null, null);
     private StreamWriter _order = StreamWriter.Null;
     private StreamReader _answer = StreamReader.Null;
 
@@ -43,6 +43,8 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     [InlineData(EchoProtocol.Grpc, 300_000)]
     [InlineData(EchoProtocol.Http2, 1024)]
     [InlineData(EchoProtocol.Http2, 300_000)]
+    [InlineData(EchoProtocol.Calls, 1024)]
+    [InlineData(EchoProtocol.Calls, 300_000)]
     public async Task ClosedLoop_CountsWhatIsAnswered(EchoProtocol protocol, int payloadBytes)
     {
         EchoLoadResult result = await PlayAsync(Load(protocol) with { Connections = 3, Streams = 2, PayloadBytes = payloadBytes, WarmSeconds = 0, Seconds = 0.5 });
@@ -59,6 +61,7 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     [InlineData(EchoProtocol.Quic)]
     [InlineData(EchoProtocol.Grpc)]
     [InlineData(EchoProtocol.Http2)]
+    [InlineData(EchoProtocol.Calls)]
     public async Task OpenLoop_EachRequestIsMadeWhateverBecameOfTheOnesBefore(EchoProtocol protocol)
     {
         EchoLoadResult result = await PlayAsync(Load(protocol) with { Connections = 3, RequestsPerSecond = 200, WarmSeconds = 0.25, Seconds = 0.5, KeepsValues = true });
@@ -66,6 +69,28 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
         Assert.Equal(100, result.Requests + result.Failed);
         Assert.Equal(0, result.Failed);
         Assert.Equal(100, result.ValuesUs.Count);
+    }
+
+    [Theory]
+    [InlineData(EchoProtocol.Grpc)]
+    [InlineData(EchoProtocol.Http2)]
+    [InlineData(EchoProtocol.Calls)]
+    public async Task SmallRequestsLargeAnswers_EndAfterSoMany(EchoProtocol protocol)
+    {
+        EchoLoadResult result = await PlayAsync(Load(protocol) with { Connections = 1, Streams = 2, PayloadBytes = 32, ReplyBytes = 100_000, RequestsMax = 20, WarmSeconds = 0, Seconds = 20 });
+        Assert.Null(result.Failure);
+        Assert.Equal(0, result.Failed);
+        Assert.InRange(result.Arrived, 20, 21); // both loops may be on their way
+        Assert.True(result.Seconds < 20);
+    }
+
+    [Fact]
+    public async Task Connecting_IsWhatTheServerIsChargedForWithoutALoad()
+    {
+        EchoLoadResult result = await PlayAsync(Load(EchoProtocol.Quic) with { Connections = 3, Seconds = 0 });
+        Assert.Null(result.Failure);
+        Assert.Equal(3, result.Requests);
+        Assert.True(result.ServerCpuNs > 0 && result.ServerResidentBytes > 0);
     }
 
     [Fact]
@@ -104,7 +129,7 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     private EchoLoad Load(EchoProtocol protocol) => new()
     {
         Protocol = protocol,
-        Address = protocol == EchoProtocol.Quic ? _ready.Quic! : _ready.Https,
+        Address = protocol switch { EchoProtocol.Quic => _ready.Quic!, EchoProtocol.Calls => _ready.Calls!, _ => _ready.Https },
         Fingerprint = _certificate.Fingerprint,
         ServerProcessId = _ready.ProcessId,
     };
