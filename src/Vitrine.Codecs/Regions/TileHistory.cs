@@ -91,10 +91,12 @@ internal sealed class TileHistory
         entry.CostNs = isFirst ? costNs : entry.CostNs + ((costNs - entry.CostNs) / 4);
     }
 
-    /// <summary>A frame was coded: what it took beyond coding its tiles (comparing, looking for moves, copying) is part of what tiles cost.</summary>
-    public void NoteFrame(int codedTiles, long elapsedNs)
+    /// <summary>A frame was coded: what it took beyond coding its tiles (comparing, looking for moves) is part of what tiles cost. A frame with
+    /// copies says nothing of that: most of it went into what they brought, and the row of tiles that scrolled in would be charged with it,
+    /// become video, and keep the rest from being copied.</summary>
+    public void NoteFrame(int codedTiles, int copies, long elapsedNs)
     {
-        if (codedTiles >= ManyTiles && _codedNs > 0)
+        if (codedTiles >= ManyTiles && copies == 0 && _codedNs > 0)
         {
             _overhead += (Math.Clamp((double)elapsedNs / _codedNs, 1, OverheadMax) - _overhead) / 8;
         }

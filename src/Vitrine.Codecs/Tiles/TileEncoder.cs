@@ -212,7 +212,7 @@ public sealed class TileEncoder : IDisposable
         counts = counts with { Copies = copyCount };
         AddTotals(counts);
         long encodedNs = _time.GetMonotonicNanoseconds();
-        History?.NoteFrame(codedCount, encodedNs - startedNs);
+        History?.NoteFrame(codedCount, copyCount, encodedNs - startedNs);
         _store.Publish(
             _coded.AsSpan(0, codedCount), _copied.AsSpan(0, copiedCount), _copies.AsSpan(0, copyCount), frame.Times, encodedNs, isPlaneChanged ? plane : null);
         Array.Clear(_coded, 0, codedCount);
