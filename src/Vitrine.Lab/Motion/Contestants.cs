@@ -48,8 +48,9 @@ internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, Motio
 
     public TimeProvider Time => options.Time;
 
-    /// <summary>What is not measured at the start of a round: joining, and until a region that keeps moving is taken for one.</summary>
-    public TimeSpan Warm { get; } = TimeSpan.FromSeconds(options.Quick ? 0.7 : 1.3);
+    /// <summary>What is not measured at the start of a round: joining, and until a region that keeps moving is taken for one. It ends between
+    /// two changes at 10 or 30 a second, so that the bytes counted are those of the frames counted.</summary>
+    public TimeSpan Warm { get; } = TimeSpan.FromSeconds(options.Quick ? 0.75 : 1.35);
 
     /// <summary>What is measured.</summary>
     public TimeSpan Measured { get; } = TimeSpan.FromSeconds(options.Quick ? 1 : 3);

@@ -20,8 +20,14 @@ internal abstract class MotionLoad(string name, double changesPerSecond) : IDisp
     /// <summary>Where a film is on the screen; null for anything else.</summary>
     public DeviceRectangle? Film { get; protected init; }
 
-    /// <summary>Frames after which it begins anew. Where frames differ in what they cost to send, whoever plays it begins there each time.</summary>
+    /// <summary>Frames after which it begins anew, the same as before. Where frames differ in what they cost to send, whoever plays it begins
+    /// there each time, with <see cref="Begin"/>.</summary>
     public virtual int TurnFrames => 1;
+
+    /// <summary>Shows what the first frame of a turn is painted over.</summary>
+    public virtual void Begin()
+    {
+    }
 
     /// <summary>Paints a frame.</summary>
     public abstract void Paint(long frame);

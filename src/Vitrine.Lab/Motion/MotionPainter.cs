@@ -22,6 +22,7 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
         if (load.ChangesPerSecond > 0)
         {
             _frame += (load.TurnFrames - (_frame % load.TurnFrames)) % load.TurnFrames;
+            load.Begin();
             _stop.Reset();
             _thread = new Thread(Run) { IsBackground = true, Name = "motion painter", Priority = ThreadPriority.AboveNormal };
             _thread.Start();

@@ -25,19 +25,19 @@ internal abstract class TextLoad : MotionLoad
         }
 
         Window = new PaintedWindow(connection, place, Paper, "Vitrine text", font, isRetained: true);
-        for (int line = 0; line < Lines; line++)
-        {
-            Window.Text(Left, Baseline(line), LineOf(line), Ink, Paper);
-        }
-
         Window.Show();
         Window.Raise();
-        Window.Present(new(0, 0, place.Width, place.Height));
+        Begin(Window);
     }
 
     protected PaintedWindow Window { get; }
 
     protected int Lines => (Window.Place.Height - Top) / LineHeight;
+
+    // Longer than anybody plays it, and with the same numbers each time.
+    public override int TurnFrames => NumberStrip.Numbers;
+
+    public override void Begin() => Begin(Window);
 
     public override void Dispose() => Window.Dispose();
 
@@ -56,6 +56,19 @@ internal abstract class TextLoad : MotionLoad
         return text.ToString(0, room);
     }
 
+    /// <summary>Frames before this one in its turn.</summary>
+    protected long StepOf(long frame) => (frame - 1) % TurnFrames;
+
+    private void Begin(PaintedWindow window)
+    {
+        for (int line = 0; line < Lines; line++)
+        {
+            window.Text(Left, Baseline(line), LineOf(line), Ink, Paper);
+        }
+
+        window.Present(new(0, 0, window.Place.Width, window.Place.Height));
+    }
+
     protected void PresentNumber(long frame)
     {
         PutNumber(Window, _scratch, frame);
@@ -71,17 +84,12 @@ internal sealed class TypingLoad : TextLoad
     public TypingLoad(X11Connection connection, DeviceRectangle place, double changesPerSecond)
         : base(connection, "typing", place, changesPerSecond) => Strip = new DevicePoint(place.X, place.Y);
 
-    // A line that two rows of tiles share costs twice as much as another.
-    public override int TurnFrames => FramesALine * Lines;
-
     public override void Paint(long frame)
     {
-        long number = (frame - 1) / FramesALine;
-        string line = LineOf(number);
-        int column = (int)((frame - 1) % FramesALine * GlyphsAtATime), row = (int)(number % Lines);
+        long step = StepOf(frame), line = step / FramesALine;
+        int column = (int)(step % FramesALine) * GlyphsAtATime, row = (int)(line % Lines);
         // Other letters than those that stood there: what is written over is written anew.
-        string glyphs = line.Substring(column, GlyphsAtATime).ToUpperInvariant();
-        Window.Text(Left + (column * CharacterWidth), Baseline(row), glyphs, number / Lines % 2 == 0 ? 0x0B4F8Au : Ink, Paper);
+        Window.Text(Left + (column * CharacterWidth), Baseline(row), LineOf(line).Substring(column, GlyphsAtATime).ToUpperInvariant(), 0x0B4F8A, Paper);
         Window.Present(new(Left + (column * CharacterWidth), Baseline(row) - 15, GlyphsAtATime * CharacterWidth, LineHeight));
         PresentNumber(frame);
     }
@@ -98,7 +106,7 @@ internal sealed class ScrollingLoad : TextLoad
         DeviceRectangle pane = new(0, Top, Window.Place.Width, Lines * LineHeight);
         Window.Copy(pane with { Y = pane.Y + LineHeight, Height = pane.Height - LineHeight }, pane.X, pane.Y);
         Window.Fill(pane with { Y = pane.Bottom - LineHeight, Height = LineHeight }, Paper);
-        Window.Text(Left, Baseline(Lines - 1), LineOf(Lines + frame), Ink, Paper);
+        Window.Text(Left, Baseline(Lines - 1), LineOf(Lines + StepOf(frame)), Ink, Paper);
         Window.Present(pane);
         PresentNumber(frame);
     }
@@ -140,7 +148,7 @@ internal sealed class DraggingLoad : TextLoad
 
     public override void Paint(long frame)
     {
-        Window.Move(Bounce(frame * StepX, _room.Width), Bounce(frame * StepY, _room.Height));
+        Window.Move(Bounce(StepOf(frame) * StepX, _room.Width), Bounce(StepOf(frame) * StepY, _room.Height));
         PutNumber(_number, _scratch, frame);
     }
 

@@ -23,4 +23,36 @@ public sealed class MotionPainterTests
             Assert.NotEqual(0, painter.Times.GetNs((turn * load.TurnFrames) + 1));
         }
     }
+
+    [Theory]
+    [InlineData("typing")]
+    [InlineData("scrolling")]
+    [InlineData("dragging")]
+    public void SameFrameOfEveryTurn_SamePixels(string name)
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(1024, 768));
+        using X11Connection connection = X11Connection.TryOpen(display.Name, out string error) ?? throw new InvalidOperationException(error);
+        using var truth = new ScreenTruth(display, TimeProvider.System);
+        using MotionLoad load = name switch
+        {
+            "typing" => new TypingLoad(connection, new(0, 0, 900, 700), 200),
+            "scrolling" => new ScrollingLoad(connection, new(0, 0, 900, 700), 200),
+            _ => new DraggingLoad(connection, new(1024, 768), new(600, 400), 200),
+        };
+        byte[] first = Paint(0, 50), other = Paint(1, 51), again = Paint(2, 50);
+        Assert.Equal(first, again);
+        Assert.NotEqual(first, other);
+
+        byte[] Paint(long turn, int frames)
+        {
+            load.Begin();
+            for (int frame = 1; frame <= frames; frame++)
+            {
+                load.Paint((turn * load.TurnFrames) + frame);
+            }
+
+            Assert.True(connection.Synchronize());
+            return truth.Hash();
+        }
+    }
 }
