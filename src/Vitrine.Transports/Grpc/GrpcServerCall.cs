@@ -414,7 +414,15 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     /// <summary>Wakes what waits: at the deadline, or because the stream is gone.</summary>
     private void Wake()
     {
-        _reader.CancelPendingRead();
+        try
+        {
+            _reader.CancelPendingRead();
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The connection is gone, and whoever reads was told. This may be a timer's thread, where an exception ends the process.
+        }
+
         if (Volatile.Read(ref _flushEndMilliseconds) != 0)
         {
             Reset(ResetCancel); // what is queued would keep the stream, and its end cannot overtake it

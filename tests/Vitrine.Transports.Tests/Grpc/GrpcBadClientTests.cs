@@ -49,6 +49,32 @@ public sealed class GrpcBadClientTests
         Assert.Equal("0", Call(host, Unary, s_message, ("content-type", "application/grpc+proto")));
     }
 
+    [Fact]
+    public async Task DeadlinePassesAfterTheConnectionIsGone_OnlyTheCallEnds()
+    {
+        TaskCompletionSource started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<CallStatusCode> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        CallBinding slow = new(new CallMethod(TestMethods.Duplex), async call =>
+        {
+            await call.ReadAsync(new EchoRequest());
+            started.SetResult();
+            await Task.Delay(call.Deadline.Remaining(TimeProvider.System) + TimeSpan.FromMilliseconds(50)); // works on past its deadline
+            CallException failure = await Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoRequest()));
+            ended.SetResult(failure.Code);
+            throw failure;
+        });
+        await using GrpcHost host = await GrpcHost.StartAsync(more: [slow]);
+        using (RawHttp2 client = RawHttp2.Connect(host.EndPoint))
+        {
+            client.Send([.. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, 1, RawHttp2.CallHeaders("/test.Test/Duplex", ("grpc-timeout", "500m"))),
+                .. RawHttp2.Frame(RawHttp2.Data, 0, 1, s_message)]);
+            await started.Task.WaitAsync(GrpcHost.Patience);
+        }
+
+        Assert.NotEqual(CallStatusCode.Ok, await ended.Task.WaitAsync(GrpcHost.Patience));
+        Assert.Equal("0", Call(host, Unary, s_message));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
