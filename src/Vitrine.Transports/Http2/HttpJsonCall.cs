@@ -20,6 +20,7 @@ internal sealed class HttpJsonCall : ClientCall
     private readonly CallOptions _options;
     private readonly CancellationToken _caller;
     private readonly CancellationTokenSource _over;
+    private readonly CancellationToken _ended; // of _over; usable when that is disposed of
     private readonly PooledBuffer _written;
     private readonly GrpcRequestContent? _stream; // when there may be many requests
     private readonly TaskCompletionSource<HttpResponseMessage> _answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -29,13 +30,14 @@ internal sealed class HttpJsonCall : ClientCall
     private CallMetadata? _metadata;
     private CallException? _failure;
     private bool _isRead; // to the end
-    private bool _isDisposed;
+    private volatile bool _isDisposed;
 
     public HttpJsonCall(HttpJsonChannel channel, CallMethod method, CallOptions options, CancellationToken cancellation)
     {
         (_channel, _method, _options, _caller) = (channel, method, options, cancellation);
         _written = new(channel.Options.RequestBytesMax);
         _over = channel.CreateSource(options, cancellation);
+        _ended = _over.Token;
         if (!method.TakesOneRequest)
         {
             _stream = new() { Headers = { ContentType = new(JsonServer.LinesType) } };
@@ -71,8 +73,8 @@ internal sealed class HttpJsonCall : ClientCall
         {
             _written.Write("\n"u8);
             Stream stream = await _stream.Opened;
-            await stream.WriteAsync(_written.Written, _over.Token);
-            await stream.FlushAsync(_over.Token);
+            await stream.WriteAsync(_written.Written, _ended);
+            await stream.FlushAsync(_ended);
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or HttpRequestException or ObjectDisposedException or InvalidOperationException)
         {
@@ -113,7 +115,7 @@ internal sealed class HttpJsonCall : ClientCall
         }
         catch (Exception exception) when (exception is not CallException)
         {
-            throw _failure ??= _channel.Explain(exception, _options, _over.Token, _caller);
+            throw Explain(exception);
         }
     }
 
@@ -129,7 +131,7 @@ internal sealed class HttpJsonCall : ClientCall
         }
         catch (Exception exception) when (exception is not CallException)
         {
-            throw _failure ??= _channel.Explain(exception, _options, _over.Token, _caller);
+            throw Explain(exception);
         }
 
         return _metadata!;
@@ -178,7 +180,7 @@ internal sealed class HttpJsonCall : ClientCall
     {
         try
         {
-            _answered.TrySetResult(await _channel.SendAsync(request, _over.Token));
+            _answered.TrySetResult(await _channel.SendAsync(request, _ended));
         }
         catch (Exception exception)
         {
@@ -196,13 +198,13 @@ internal sealed class HttpJsonCall : ClientCall
             return;
         }
 
-        HttpResponseMessage response = await _answered.Task.WaitAsync(_over.Token);
+        HttpResponseMessage response = await _answered.Task.WaitAsync(_ended);
         _response = response;
         _metadata = new();
         Take(response.Headers, _metadata);
         string expected = _method.GivesOneResponse ? JsonServer.JsonType : JsonServer.LinesType;
         string? type = response.Content.Headers.ContentType?.MediaType;
-        _reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(_over.Token));
+        _reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(_ended));
         if (response.StatusCode == HttpStatusCode.OK && type == expected)
         {
             return;
@@ -225,7 +227,7 @@ internal sealed class HttpJsonCall : ClientCall
     {
         while (true)
         {
-            ReadResult result = await _reader!.ReadAsync(_over.Token);
+            ReadResult result = await _reader!.ReadAsync(_ended);
             ReadOnlySequence<byte> buffer = result.Buffer;
             SequencePosition? end = buffer.PositionOf((byte)'\n');
             ReadOnlySequence<byte> line = end is { } position ? buffer.Slice(0, position) : buffer;
@@ -305,7 +307,7 @@ internal sealed class HttpJsonCall : ClientCall
     {
         while (true)
         {
-            ReadResult result = await _reader!.ReadAsync(_over.Token);
+            ReadResult result = await _reader!.ReadAsync(_ended);
             if (result.Buffer.Length > bytesMax)
             {
                 Fail(TooLarge());
@@ -335,19 +337,23 @@ internal sealed class HttpJsonCall : ClientCall
         Take(_response!.TrailingHeaders, Trailers);
     }
 
+    private CallException Explain(Exception exception) => _failure ??= _isDisposed
+        ? new(CallStatusCode.Cancelled, "The call was given up.", innerException: exception)
+        : _channel.Explain(exception, _options, _ended, _caller);
+
     /// <summary>Why a write failed: the call's own status, when the server has sent one.</summary>
     private async ValueTask<CallException> ExplainAsync(Exception exception)
     {
         try
         {
             await ReceiveAsync();
-            return _failure ?? (_over.IsCancellationRequested
-                ? _channel.Explain(exception, _options, _over.Token, _caller)
+            return _failure ?? (_ended.IsCancellationRequested
+                ? Explain(exception)
                 : new(CallStatusCode.Cancelled, "The server has ended the call; its answers can still be read.", innerException: exception));
         }
         catch (Exception inner)
         {
-            return _failure ?? _channel.Explain(inner, _options, _over.Token, _caller);
+            return Explain(inner);
         }
     }
 
