@@ -33,8 +33,13 @@ internal static class AdviseRounds
     /// <summary>Answers at a time that fill a path.</summary>
     private const int FillingStreams = 8;
 
-    /// <summary>Most bytes that a round which fills the path carries: a tenth of a second at 2.5 Gbit/s, ten seconds at 25 Mbit/s.</summary>
-    private const long FillingBytesMax = 32 << 20;
+    /// <summary>Most bytes that a round which fills the path carries after its warm-up: an eighth of a second at 1 Gbit/s.</summary>
+    private const long FillingBytesMax = 16 << 20;
+
+    /// <summary>Networks that <c>advice-check</c> goes over at a time, at most.</summary>
+    private const int NetworksAtATime = 4;
+
+    private const ulong Seed = 5;
 
     /// <summary>How long the live stream is looked at for what it is made of.</summary>
     private static readonly TimeSpan s_streamLook = TimeSpan.FromSeconds(3);
@@ -58,42 +63,79 @@ internal static class AdviseRounds
             run.NotMeasured(note);
         }
 
-        LiveLook? look = await LookAsync(run, address, options, report, cancellationToken);
+        LiveLook? look = await LookAsync(run, host.Authority, address, options, report, cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options);
         await AdviseAsync(run, host.Authority, host.Choices, look, agent, options, report, cancellationToken);
     }
 
-    /// <summary>Over a dozen networks: what the adviser chooses after a short trial against what a longer measurement finds best.</summary>
+    /// <summary>Over a dozen networks: what the adviser chooses after a short trial against what a longer measurement finds best. Some networks at
+    /// a time: it is their delays that take time, not the processor.</summary>
     public static async Task CheckAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
         NetworkProfile[] profiles = [.. Profiles().Where(profile => options.Networks.Count == 0 || options.Networks.Contains(profile.Name))];
-        int wrong = 0, known = 0, decided = 0;
-        for (int i = 0; i < profiles.Length; i++)
+        if (profiles.Length == 0)
         {
-            NetworkProfile profile = profiles[i];
-            using WeakNetwork? network = WeakRounds.TryCreate(run, profile, options);
-            if (network is null)
+            throw new LaboratoryException($"There are no such networks. There are: {string.Join(", ", Profiles().Select(profile => profile.Name))}.");
+        }
+
+        using (WeakNetwork? allowed = WeakRounds.TryCreate(run, profiles[0], options))
+        {
+            if (allowed is null)
             {
                 return;
             }
+        }
 
-            await using EchoServerProcess server = await EchoServerProcess.StartAsync(
-                options, certificate, network.Far.Address.ToString(), (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
-            await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
-            Choice[] choices = [.. Choices(server, certificate)];
-            double share = 1.0 / profiles.Length, from = (double)i / profiles.Length;
-            await Adviser.TryAsync(choices, s_calls with { Seconds = 1 }, new(1, 1, TimeSpan.Zero, false), agent, _ => { }, cancellationToken); // code that runs for the first time
-            IReadOnlyList<Trial> tried = await Adviser.TryAsync(
-                choices, s_calls, Plan(options), agent, done => report($"Advice over {profile.Name}", from + (0.4 * share * done)), cancellationToken);
+        Lock reporting = new();
+        double[] done = new double[profiles.Length];
+        var checks = new IReadOnlyList<AdviceCheck>[profiles.Length];
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, profiles.Length),
+            new ParallelOptions { MaxDegreeOfParallelism = Math.Min(NetworksAtATime, Environment.ProcessorCount), CancellationToken = cancellationToken },
+            async (i, over) => checks[i] = await CheckAsync(
+                profiles[i], certificate, options,
+                share =>
+                {
+                    lock (reporting)
+                    {
+                        done[i] = share;
+                        report("Advice, and what is best, over a dozen networks", done.Average());
+                    }
+                },
+                over));
+        AdviceCheck[] all = [.. checks.SelectMany(each => each)];
+        foreach (AdviceCheck check in all)
+        {
+            run.Add(check.Case);
+            run.Add(RatioRecord.Of(
+                $"{check.Case.Name} {(check.Advice.IsSure ? check.Advice.Best.Name : $"not known ({check.Advice.Best.Name})")} vs best measured", check.Ratio, check.Advice.IsSure ? 1.05 : null));
+        }
+
+        run.AddGoal("advice wrong", all.Count(check => check.Advice.IsSure && !(check.Ratio <= 1.05)), 0);
+        run.Add(RatioRecord.Of("advice known of all", (double)all.Count(check => check.Advice.IsSure) / all.Length, null, lowerIsBetter: false));
+    }
+
+    private static async Task<IReadOnlyList<AdviceCheck>> CheckAsync(
+        NetworkProfile profile, EchoCertificate certificate, LabOptions options, Action<double> report, CancellationToken cancellationToken)
+    {
+        using WeakNetwork network = WeakNetwork.Create(profile, Seed, options.Time);
+        await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, network.Far.Address.ToString(), (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
+        await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
+        Choice[] choices = [.. Choices(server, certificate)];
+        await Adviser.TryAsync(choices, s_calls with { Seconds = 1 }, new(1, 1, TimeSpan.Zero, false), agent, _ => { }, cancellationToken); // code that runs for the first time
+        double roundTripMs = (profile.Paths[0].Up.Delay + profile.Paths[0].Down.Delay).TotalMilliseconds;
+        (PathRate rate, _, _, _) = await MeasureRateAsync(choices, roundTripMs, agent, options, (_, share) => report(0.1 * share), cancellationToken);
+        List<AdviceCheck> checks = [];
+        foreach ((string what, EchoLoad load) in ((string, EchoLoad)[])[("calls", s_calls), ("frames", s_frames with { ReplyBytes = FrameBytes(rate, null) })])
+        {
+            double from = 0.1 + (0.45 * checks.Count);
+            IReadOnlyList<Trial> tried = await Adviser.TryAsync(choices, load, Plan(options, roundTripMs), agent, share => report(from + (0.15 * share)), cancellationToken);
             Advice advice = Adviser.Choose(tried);
             IReadOnlyList<Trial> longer = await Adviser.TryAsync(
-                choices, s_calls with { Seconds = options.Quick ? 2 : 4 }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 10, TimeSpan.FromMinutes(10), false), agent,
-                done => report($"What is best over {profile.Name}", from + ((0.4 + (0.6 * done)) * share)), cancellationToken);
+                choices, load with { Seconds = options.Quick ? 2 : 4 }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 10, TimeSpan.FromMinutes(10), false), agent,
+                share => report(from + 0.15 + (0.3 * share)), cancellationToken);
             (double ratio, double low, double high) = Adviser.OverBest(longer, advice.Best.Name);
-            decided++;
-            known += advice.IsSure ? 1 : 0;
-            wrong += advice.IsSure && !(ratio <= 1.05) ? 1 : 0;
             var metrics = new Dictionary<string, double>
             {
                 ["isSure"] = advice.IsSure ? 1 : 0,
@@ -109,27 +151,27 @@ internal static class AdviseRounds
                 metrics[$"{trial.Choice.Name}SlowestTenthMs"] = trial.SlowestTenthMs;
             }
 
-            run.Add(new CaseRecord
+            CaseRecord record = new()
             {
-                Name = $"advice/{profile.Name}",
+                Name = $"advice/{profile.Name}/{what}",
                 Parameters = new Dictionary<string, string>
                 {
                     ["network"] = profile.Summary,
+                    ["bytes"] = Math.Max(load.PayloadBytes, load.ReplyBytes).ToString(CultureInfo.InvariantCulture),
                     ["advice"] = advice.Text,
                     ["best"] = longer.MinBy(trial => trial.SlowestTenthMs)!.Choice.Name,
                 },
                 Metrics = metrics,
-            });
-            run.Add(RatioRecord.Of($"advice/{profile.Name} {(advice.IsSure ? advice.Best.Name : $"not known ({advice.Best.Name})")} vs best measured", ratio, advice.IsSure ? 1.05 : null));
+            };
+            checks.Add(new(record, advice, ratio));
         }
 
-        run.AddGoal("advice wrong", wrong, 0);
-        run.Add(RatioRecord.Of("advice known of all", (double)known / Math.Max(1, decided), null, lowerIsBetter: false));
+        return checks;
     }
 
-    /// <summary>How long an adviser takes for one question.</summary>
-    private static TrialPlan Plan(LabOptions options) =>
-        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(4, 12, TimeSpan.FromSeconds(75), true);
+    /// <summary>How long an adviser takes for one question: longer where a turn begins with many round trips.</summary>
+    private static TrialPlan Plan(LabOptions options, double roundTripMs) =>
+        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(4, 12, TimeSpan.FromSeconds(75 + (0.1 * roundTripMs)), true);
 
     private static IEnumerable<Choice> Choices(EchoServerProcess server, EchoCertificate certificate)
     {
@@ -202,25 +244,9 @@ internal static class AdviseRounds
         Choice[] choices = [.. roundTripsMs.Keys];
         double roundTripMs = roundTripsMs.Values.Min();
 
-        // 2. What the path carries: by each, then more often by the one that carries most.
-        var filling = new Dictionary<Choice, (int ChunkBytes, List<double> Megabits)>();
-        foreach (Choice choice in choices)
-        {
-            report($"What {choice.Name} carries", 0.1 + (0.2 * filling.Count / choices.Length));
-            filling[choice] = await FillAsync(choice, roundTripMs, agent, options, cancellationToken);
-        }
-
-        Choice carrier = filling.MaxBy(each => each.Value.Megabits.Max()).Key;
-        (int chunkBytes, List<double> best) = filling[carrier];
-        List<double> down = [best.Max()], up = [];
-        for (int round = 0; round < (options.Quick ? 2 : 4); round++)
-        {
-            report($"What {carrier.Name} carries", 0.3 + (0.02 * round));
-            down.Add(await FillRoundAsync(carrier, 32, chunkBytes, roundTripMs, agent, options, cancellationToken));
-            up.Add(await FillRoundAsync(carrier, Math.Min(chunkBytes, 128 << 10), 1, roundTripMs, agent, options, cancellationToken));
-        }
-
-        PathRate rate = new(down, roundTripMs), rateUp = new(up, roundTripMs);
+        // 2. What the path carries.
+        (PathRate rate, PathRate rateUp, Choice carrier, Dictionary<Choice, (int ChunkBytes, List<double> Megabits)> filling) =
+            await MeasureRateAsync(choices, roundTripMs, agent, options, (what, done) => report(what, 0.1 + (0.3 * done)), cancellationToken);
         foreach ((Choice choice, (int ChunkBytes, List<double> Megabits) each) in filling)
         {
             run.Add(new CaseRecord
@@ -246,8 +272,8 @@ internal static class AdviseRounds
         // 3. Which is best for pictures at that rate, and for calls.
         EchoLoad frames = s_frames with { ReplyBytes = FrameBytes(rate, look), Seconds = options.Quick ? 1 : 2 };
         EchoLoad calls = s_calls with { Seconds = options.Quick ? 1 : 2 };
-        IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
-        IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
+        IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options, roundTripMs), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
+        IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options, roundTripMs), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
         Advice forPictures = Adviser.Choose(pictured), forCalls = Adviser.Choose(called);
         foreach ((string what, IReadOnlyList<Trial> trials) in ((string, IReadOnlyList<Trial>)[])[("frames", pictured), ("calls", called)])
         {
@@ -268,6 +294,11 @@ internal static class AdviseRounds
         }
 
         run.Advise(Line($"transport for pictures of {frames.ReplyBytes} bytes, {frames.RequestsPerSecond} a second: {forPictures.Text}"));
+        if (look is not null)
+        {
+            run.Advise(Line($"transport for browsers: the WebSocket, which passes, with a round trip of {look.RoundTripMs:0.##} ms; browsers have no other. It is a stream of TCP, as http2 and grpc are: their figures are what to expect of it."));
+        }
+
         run.Advise(Line($"transport for calls of {calls.PayloadBytes} bytes, {calls.RequestsPerSecond} a second: {forCalls.Text}"));
         AdviseCongestion(run, forPictures, pictured, filling);
         AdviseBuffers(run, rate, rateUp, carrier);
@@ -321,14 +352,40 @@ internal static class AdviseRounds
         run.Advise(Line($"codec: {known} ({rate.RungSureness:P0} certainty). {rate.RangeText} came down by {carrier.Name}; {rate.UsableMegabits:0.##} Mbit/s of them may be counted on.{live}"));
     }
 
+    // By each, then more often by the one that carries most.
+    private static async Task<(PathRate Down, PathRate Up, Choice Carrier, Dictionary<Choice, (int ChunkBytes, List<double> Megabits)> Filling)> MeasureRateAsync(
+        Choice[] choices, double roundTripMs, LoadProcess agent, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    {
+        var filling = new Dictionary<Choice, (int ChunkBytes, List<double> Megabits)>();
+        foreach (Choice choice in choices)
+        {
+            report($"What {choice.Name} carries", 0.7 * filling.Count / choices.Length);
+            filling[choice] = await FillAsync(choice, isUp: false, roundTripMs, agent, options, cancellationToken);
+        }
+
+        Choice carrier = filling.MaxBy(each => each.Value.Megabits.Max()).Key;
+        report($"What {carrier.Name} carries", 0.7);
+        int upBytes = (await FillAsync(carrier, isUp: true, roundTripMs, agent, options, cancellationToken)).ChunkBytes;
+        List<double> down = [], up = [];
+        int rounds = options.Quick ? 3 : 5;
+        for (int round = 0; round < rounds; round++)
+        {
+            report($"What {carrier.Name} carries", 0.75 + (0.25 * round / rounds));
+            down.Add(await FillRoundAsync(carrier, false, filling[carrier].ChunkBytes, roundTripMs, agent, options, cancellationToken));
+            up.Add(await FillRoundAsync(carrier, true, upBytes, roundTripMs, agent, options, cancellationToken));
+        }
+
+        return (new(down, roundTripMs), new(up, roundTripMs), carrier, filling);
+    }
+
     private static async Task<(int ChunkBytes, List<double> Megabits)> FillAsync(
-        Choice choice, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+        Choice choice, bool isUp, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
     {
         List<double> megabits = [];
         int chunk = s_chunks[0];
-        foreach (int next in s_chunks)
+        foreach (int next in roundTripMs > 200 ? s_chunks[1..] : s_chunks)
         {
-            double carried = await FillRoundAsync(choice, 32, next, roundTripMs, agent, options, cancellationToken);
+            double carried = await FillRoundAsync(choice, isUp, next, roundTripMs, agent, options, cancellationToken);
             bool isMore = megabits.Count == 0 || carried > megabits[^1];
             chunk = isMore ? next : chunk;
             bool isMuchMore = megabits.Count == 0 || carried > 1.2 * megabits[^1];
@@ -344,24 +401,23 @@ internal static class AdviseRounds
 
     // Long enough for a window to open: it doubles each round trip.
     private static async Task<double> FillRoundAsync(
-        Choice choice, int requestBytes, int replyBytes, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+        Choice choice, bool isUp, int bytes, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
     {
-        int carriedBytes = Math.Max(requestBytes, replyBytes);
         EchoLoad load = choice.Load with
         {
-            PayloadBytes = requestBytes,
-            ReplyBytes = replyBytes,
+            PayloadBytes = isUp ? bytes : 32,
+            ReplyBytes = isUp ? 1 : bytes,
             Connections = 1,
             Streams = FillingStreams,
             RequestsPerSecond = 0,
-            RequestsMax = Math.Max(1, FillingBytesMax / carriedBytes),
-            WarmSeconds = Math.Clamp(10 * roundTripMs / 1e3, 0.3, options.Quick ? 0.5 : 4),
-            Seconds = Math.Clamp(10 * roundTripMs / 1e3, options.Quick ? 0.5 : 1.2, options.Quick ? 1 : 4),
+            RequestsMax = Math.Max(1, FillingBytesMax / bytes),
+            WarmSeconds = Math.Clamp(6 * roundTripMs / 1e3, 0.15, options.Quick ? 0.5 : 3),
+            Seconds = Math.Clamp(6 * roundTripMs / 1e3, options.Quick ? 0.5 : 1.2, options.Quick ? 1 : 3),
             KeepsValues = false,
             TimeoutSeconds = AdvisedHost.PatienceSeconds,
         };
         EchoLoadResult result = await agent.PlayAsync(load, cancellationToken);
-        return result.Failure is null ? result.Arrived * carriedBytes * 8.0 / 1e6 / Math.Max(Math.Min(result.Seconds, load.Seconds), 1e-3) : 0;
+        return result.Failure is null ? result.Arrived * bytes * 8.0 / 1e6 / Math.Max(Math.Min(result.Seconds, load.Seconds), 1e-3) : 0;
     }
 
     // As large as those of the screen that is looked at, when it moves; at most what the path carries.
@@ -371,10 +427,12 @@ internal static class AdviseRounds
         return look is { Frames: >= 10 } moving ? (int)Math.Clamp(moving.MeanBytes, 512, most) : Math.Min(rate.FrameBytes, most);
     }
 
-    private static async Task<LiveLook?> LookAsync(RunBuilder run, Uri address, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    private static async Task<LiveLook?> LookAsync(RunBuilder run, string path, Uri address, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
         report("What the live stream is made of", 0.02);
         long largest = 0, bytes = 0, frames = 0;
+        double roundTripMs;
+        TimeSpan lasts = options.Quick ? s_streamLook / 2 : s_streamLook;
         try
         {
             await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(
@@ -386,7 +444,8 @@ internal static class AdviseRounds
                     FrameApplied = (_, frame) => (largest, bytes, frames) = (Math.Max(largest, frame.Bytes), bytes + frame.Bytes, frames + 1),
                 },
                 options.Time, cancellationToken);
-            await viewer.WaitUntilAsync(_ => false, options.Quick ? s_streamLook / 2 : s_streamLook);
+            await viewer.WaitUntilAsync(_ => false, lasts);
+            roundTripMs = viewer.Clock.DelayNs / 1e6;
         }
         catch (ViewerConnectException refused)
         {
@@ -394,7 +453,13 @@ internal static class AdviseRounds
             return null;
         }
 
-        return new(frames, frames == 0 ? 0 : (double)bytes / frames, largest, (options.Quick ? s_streamLook / 2 : s_streamLook).TotalSeconds);
+        LiveLook look = new(frames, frames == 0 ? 0 : (double)bytes / frames, largest, lasts.TotalSeconds, roundTripMs);
+        run.Add(new CaseRecord
+        {
+            Name = $"{path}-websocket/live",
+            Metrics = new Dictionary<string, double> { ["roundTripMs"] = roundTripMs, ["frames"] = frames, ["meanBytes"] = look.MeanBytes, ["largestBytes"] = largest, ["seconds"] = look.Seconds },
+        });
+        return look;
     }
 
     private static string? KernelCongestion() => FirstLine("/proc/sys/net/ipv4/tcp_congestion_control");
@@ -424,10 +489,14 @@ internal static class AdviseRounds
         }
     }
 
+    /// <summary>What the adviser said, and how many times the cost of the best one its choice has.</summary>
+    private sealed record AdviceCheck(CaseRecord Case, Advice Advice, double Ratio);
+
     /// <summary>What a live stream is made of.</summary>
     /// <param name="Frames">That came.</param>
     /// <param name="MeanBytes">Of a frame.</param>
     /// <param name="LargestBytes">The first whole picture as a rule.</param>
     /// <param name="Seconds">It was looked at for.</param>
-    private sealed record LiveLook(long Frames, double MeanBytes, long LargestBytes, double Seconds);
+    /// <param name="RoundTripMs">The fastest exchange of clocks over the WebSocket that carried it.</param>
+    private sealed record LiveLook(long Frames, double MeanBytes, long LargestBytes, double Seconds, double RoundTripMs);
 }

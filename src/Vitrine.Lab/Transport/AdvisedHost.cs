@@ -58,7 +58,7 @@ internal sealed record AdvisedHost(string Authority, IReadOnlyList<Choice> Choic
 
                     break;
                 default:
-                    throw new LaboratoryException(refusal.Detail);
+                    throw new LaboratoryException(refusal.Status == ConnectStatus.CertificateRefused ? $"{refusal.Detail} (--fingerprint SHA256)" : refusal.Detail);
             }
         }
 

@@ -49,48 +49,45 @@ internal static class DataSetRounds
     private static async Task<int> OnThisMachineAsync(
         RunBuilder run, EchoCertificate certificate, EchoLoad load, int rounds, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options);
-        List<EchoTarget> targets = Targets(run, server);
-        await PlayAsync("warm", load with { Connections = 20, WarmSeconds = 0, Seconds = options.Quick ? 0.5 : 5 }, 1, 0, 0.02);
         int sets = 0;
-        Dictionary<string, LoadSeries> saturating = await PlayAsync("saturating", load, rounds, 0.02, 0.2);
-        Add(saturating, load);
-        // Of what the slowest carries: the same for all of them.
-        double slowest = saturating.Values.Min(series => RoundSeries.Median(series.RequestsPerSecond));
-        foreach ((string name, double share, double from) in ((string, double, double)[])[("light", 0.1, 0.22), ("medium", 0.5, 0.42)])
+        Dictionary<string, LoadSeries> saturating = await PlayAsync("saturating", load, 0);
+        if (saturating.Count == 0)
         {
-            EchoLoad open = load with { RequestsPerSecond = Math.Max(10, Math.Round(share * slowest)) };
-            Dictionary<string, LoadSeries> all = await PlayAsync(name, open, rounds, from, 0.2);
-            Add(all, open);
-            foreach ((string protocol, LoadSeries series) in all)
-            {
-                Compare(run, series, protocol);
-            }
+            return 0;
         }
 
-        EchoLoad small = load with { PayloadBytes = 64 }, large = load with { PayloadBytes = 1 << 20, Connections = 8 };
-        Add(await PlayAsync("small-packet", small, rounds, 0.62, 0.2), small);
-        Add(await PlayAsync("large", large, rounds, 0.82, 0.18), large);
-        foreach ((string protocol, LoadSeries series) in saturating)
+        // Of what the slowest carries: the same for all of them.
+        double slowest = saturating.Values.Min(series => RoundSeries.Median(series.RequestsPerSecond));
+        Dictionary<string, LoadSeries> light = await PlayAsync("light", load with { RequestsPerSecond = Math.Max(10, Math.Round(0.1 * slowest)) }, 0.2);
+        Dictionary<string, LoadSeries> medium = await PlayAsync("medium", load with { RequestsPerSecond = Math.Max(10, Math.Round(0.5 * slowest)) }, 0.4);
+        await PlayAsync("small-packet", load with { PayloadBytes = 64 }, 0.6);
+        await PlayAsync("large", load with { PayloadBytes = 1 << 20, Connections = 8 }, 0.8);
+        foreach ((string protocol, LoadSeries series) in light.Concat(medium).Concat(saturating))
         {
             Compare(run, series, protocol);
+        }
+
+        foreach (LoadSeries series in saturating.Values)
+        {
             run.AddGoal($"data-set/{series.Name} gcPauseMsP99", series.ToCase(load).Metrics["gcPauseMsP99"], 2);
         }
 
         return sets;
 
-        Task<Dictionary<string, LoadSeries>> PlayAsync(string name, EchoLoad played, int times, double from, double share) =>
-            LoadRounds.PlayAsync(
-                run, targets, played, name, times, agent, certificate.Fingerprint, done => report($"{played.Connections} connections, {name}", from + (share * done)), cancellationToken);
-
-        void Add(Dictionary<string, LoadSeries> all, EchoLoad played)
+        async Task<Dictionary<string, LoadSeries>> PlayAsync(string name, EchoLoad played, double from)
         {
-            foreach ((string protocol, LoadSeries series) in all)
+            await using Servers servers = await Servers.StartAsync(options, certificate, IPAddress.Loopback, null, cancellationToken);
+            if (sets == 0 && servers.Missing is { } missing)
             {
-                run.Add(Complete(series.ToCase(played), protocol));
-                sets++;
+                run.NotMeasured(missing);
             }
+
+            Dictionary<string, LoadSeries> all = await servers.PlayAsync(
+                run, played, name, rounds, agent, certificate, done => report($"{played.Connections} connections, {name}", from + (0.2 * done)), cancellationToken);
+            AddAll(run, all, played);
+            sets += all.Count;
+            return all;
         }
     }
 
@@ -103,25 +100,19 @@ internal static class DataSetRounds
             return 0;
         }
 
-        await using EchoServerProcess server = await EchoServerProcess.StartAsync(
-            options, certificate, network.Far.Address.ToString(), (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
+        await using Servers servers = await Servers.StartAsync(options, certificate, network.Far.Address, (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
         // Connections are made one after the other, each in several round trips: ten of them, with ten requests at a time each.
         EchoLoad weak = load with
         {
             Connections = options.Quick ? 1 : 10,
             Streams = 10,
-            RequestsPerSecond = 100,
+            RequestsPerSecond = options.Quick ? 40 : 100,
             Seconds = options.Quick ? 1 : load.Seconds,
             TimeoutSeconds = 30,
         };
-        Dictionary<string, LoadSeries> all = await LoadRounds.PlayAsync(
-            run, Targets(run, server), weak, $"weak-{profile.Name}", rounds, agent, certificate.Fingerprint, report, cancellationToken);
-        foreach ((string protocol, LoadSeries series) in all)
-        {
-            run.Add(Complete(series.ToCase(weak), protocol));
-        }
-
+        Dictionary<string, LoadSeries> all = await servers.PlayAsync(run, weak, $"weak-{profile.Name}", rounds, agent, certificate, report, cancellationToken);
+        AddAll(run, all, weak);
         return all.Count;
     }
 
@@ -134,48 +125,34 @@ internal static class DataSetRounds
             return 0;
         }
 
-        await using EchoServerProcess server = await EchoServerProcess.StartAsync(
-            options, certificate, network.Far.Address.ToString(), (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
+        await using Servers servers = await Servers.StartAsync(options, certificate, network.Far.Address, (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
-        List<EchoTarget> targets = Targets(run, server);
         EchoLoad connecting = load with { Connections = options.Quick ? 3 : 50, Seconds = 0 };
-        await LoadRounds.PlayAsync(run, targets, connecting with { Connections = 1 }, "warm", 1, agent, certificate.Fingerprint, _ => { }, cancellationToken);
-        int sets = 0;
-        foreach ((string name, bool resumes, double from) in ((string, bool, double)[])[("set-up", false, 0), ("resumption", true, 0.7)])
-        {
-            // Over TCP nothing is sent in the first flight: resumption is QUIC's.
-            EchoTarget[] some = [.. targets.Where(target => !resumes || target.Protocol == EchoProtocol.Quic)];
-            Dictionary<string, LoadSeries> all = await LoadRounds.PlayAsync(
-                run, some, connecting with { Resumes = resumes }, $"{name}-{network.Profile.Name}", rounds, agent, certificate.Fingerprint,
-                done => report(from + (0.3 * done)), cancellationToken);
-            foreach ((string protocol, LoadSeries series) in all)
-            {
-                run.Add(Complete(series.ToCase(connecting, series.FirstAnswer), protocol));
-            }
-
-            sets += all.Count == some.Length && some.Length > 0 ? 1 : 0; // one set, of a row a protocol
-        }
-
-        return sets;
+        Dictionary<string, LoadSeries> first = await servers.PlayAsync(
+            run, connecting, $"set-up-{network.Profile.Name}", rounds, agent, certificate, done => report(0.7 * done), cancellationToken);
+        // Over TCP nothing is sent in the first flight: resumption is QUIC's.
+        Dictionary<string, LoadSeries> again = await servers.PlayAsync(
+            run, connecting with { Resumes = true }, $"resumption-{network.Profile.Name}", rounds, agent, certificate, done => report(0.7 + (0.3 * done)), cancellationToken,
+            target => target.Protocol == EchoProtocol.Quic);
+        AddAll(run, first, connecting, series => series.FirstAnswer);
+        AddAll(run, again, connecting, series => series.FirstAnswer);
+        return (first.Count > 0 ? 1 : 0) + (again.Count > 0 ? 1 : 0); // one set each, of a row a protocol
     }
 
-    private static List<EchoTarget> Targets(RunBuilder run, EchoServerProcess server)
+    private static void AddAll(RunBuilder run, Dictionary<string, LoadSeries> all, EchoLoad load, Func<LoadSeries, LatencyHistogram>? of = null)
     {
-        List<EchoTarget> targets =
-        [
-            new("grpc", EchoProtocol.Grpc, server.Ready.Https, server.ProcessId, server),
-            new("http2", EchoProtocol.Http2, server.Ready.Https, server.ProcessId, server),
-        ];
-        if (server.Ready.Quic is { } quic)
+        foreach ((string protocol, LoadSeries series) in all)
         {
-            targets.Insert(0, new("quic", EchoProtocol.Quic, quic, server.ProcessId, server));
+            CaseRecord record = series.ToCase(load, of?.Invoke(series));
+            run.Add(Complete(record, protocol) with
+            {
+                Metrics = new Dictionary<string, double>(record.Metrics)
+                {
+                    // Of the first round: memory of connections that are gone serves those that come later.
+                    ["serverResidentBytesPerConnection"] = series.ServerBytesPerConnection(load.Connections)[0],
+                },
+            });
         }
-        else
-        {
-            run.NotMeasured("quic: libngtcp2 is missing; vitrine doctor names the package");
-        }
-
-        return targets;
     }
 
     // With the published figures beside it: of 100 connections and 1 KB, at whatever rate that was.
@@ -204,6 +181,69 @@ internal static class DataSetRounds
         if (setupMs is { } published)
         {
             run.Add(RatioRecord.Of($"{name} setupP50Ms vs published", series.Setup.P50Ns / 1e6 / published, null));
+        }
+    }
+
+    /// <summary>One server a protocol, new for each load: what it holds is of that protocol and that load alone.</summary>
+    private sealed class Servers : IAsyncDisposable
+    {
+        private readonly List<EchoServerProcess> _processes = [];
+
+        /// <summary>Why a protocol is missing; null when none is.</summary>
+        public string? Missing { get; private set; }
+
+        private List<EchoTarget> Targets { get; } = [];
+
+        public static async Task<Servers> StartAsync(
+            LabOptions options, EchoCertificate certificate, IPAddress listen, Func<string, IEnumerable<string>, ChildProcess>? start, CancellationToken cancellationToken)
+        {
+            Servers servers = new();
+            try
+            {
+                foreach (string name in (string[])["quic", "grpc", "http2"])
+                {
+                    EchoServerProcess process = await EchoServerProcess.StartAsync(options, certificate, listen.ToString(), start, cancellationToken);
+                    servers._processes.Add(process);
+                    if (name != "quic")
+                    {
+                        servers.Targets.Add(new(name, name == "grpc" ? EchoProtocol.Grpc : EchoProtocol.Http2, process.Ready.Https, process.ProcessId, process));
+                    }
+                    else if (process.Ready.Quic is { } quic)
+                    {
+                        servers.Targets.Add(new(name, EchoProtocol.Quic, quic, process.ProcessId, process));
+                    }
+                    else
+                    {
+                        servers.Missing = "quic: libngtcp2 is missing; vitrine doctor names the package";
+                    }
+                }
+
+                return servers;
+            }
+            catch
+            {
+                await servers.DisposeAsync();
+                throw;
+            }
+        }
+
+        /// <summary>Plays a load, after a little of it for code that runs for the first time.</summary>
+        public async Task<Dictionary<string, LoadSeries>> PlayAsync(
+            RunBuilder run, EchoLoad load, string name, int rounds, LoadProcess agent, EchoCertificate certificate, Action<double> report, CancellationToken cancellationToken,
+            Func<EchoTarget, bool>? which = null)
+        {
+            EchoTarget[] targets = [.. Targets.Where(which ?? (_ => true))];
+            EchoLoad warm = load with { Connections = Math.Min(load.Connections, 4), Resumes = false, WarmSeconds = 0, Seconds = Math.Min(load.Seconds, rounds > 1 ? 3 : 0.2) };
+            await LoadRounds.PlayAsync(run, targets, warm, "warm", 1, agent, certificate.Fingerprint, _ => { }, cancellationToken);
+            return await LoadRounds.PlayAsync(run, targets, load, name, rounds, agent, certificate.Fingerprint, report, cancellationToken);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (EchoServerProcess process in _processes)
+            {
+                await process.DisposeAsync();
+            }
         }
     }
 }
