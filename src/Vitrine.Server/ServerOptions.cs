@@ -17,8 +17,9 @@ public sealed record ServerOptions
     /// <summary>TCP port; 0: a free one is chosen.</summary>
     public int Port { get; init; } = DefaultPort;
 
-    /// <summary>Whether QUIC is spoken as well, on the same number of a UDP port when that is free. Where its libraries are missing,
-    /// the ways over TCP go on (<see cref="VitrineServer.QuicFailure"/>).</summary>
+    /// <summary>Whether QUIC is spoken as well, on the same number of a UDP port when that is free; on loopback from when somebody asks
+    /// (<see cref="VitrineServer.OpenQuic"/>). Where its libraries are missing, the ways over TCP go on
+    /// (<see cref="VitrineServer.QuicFailure"/>).</summary>
     public bool Quic { get; init; } = true;
 
     /// <summary>What QUIC sends with: <see cref="QuicCongestionControl.Cubic"/> or <see cref="QuicCongestionControl.Bbr"/>.</summary>

@@ -95,7 +95,7 @@ public sealed class VitrineServer : IAsyncDisposable
     /// <summary>SHA-256 of the certificate, to be compared by people; null without TLS.</summary>
     public string? CertificateFingerprint => _certificate is null ? null : HostCertificate.Fingerprint(_certificate);
 
-    /// <summary>Where the server speaks QUIC; null when it does not.</summary>
+    /// <summary>Where the server speaks QUIC; null when it does not, or not yet: <see cref="OpenQuic"/>.</summary>
     public IPEndPoint? QuicEndPoint => _quic?.EndPoint;
 
     /// <summary>SHA-256 of the certificate that is shown over QUIC; null when it is not spoken.</summary>
@@ -132,14 +132,19 @@ public sealed class VitrineServer : IAsyncDisposable
 
         string address = server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         server.EndPoint = new(options.Listen, new Uri(address).Port);
-        if (options.Quic)
+        if (!IPAddress.IsLoopback(options.Listen))
         {
-            server._quic = server.StartQuic(server.EndPoint, options.QuicCongestion, out string why);
-            server.QuicFailure = why;
+            server.OpenQuic();
         }
 
         return server;
     }
+
+    /// <summary>Speaks QUIC from now on, where <see cref="ServerOptions.Quic"/> says so and it works. Beyond loopback that is so from the
+    /// start; on loopback, where QUIC is seldom of use, from when the first viewer asks where it is spoken, so that whoever shares with a browser
+    /// beside it has no UDP port, no certificate in its folder and nothing of the libraries in memory. Any thread.</summary>
+    /// <returns>Whether it is spoken; else <see cref="QuicFailure"/> says why not.</returns>
+    public bool OpenQuic() => _options.Quic && FindQuic(_options.QuicCongestion) is not null;
 
     /// <summary>Says goodbye to the viewers and stops.</summary>
     /// <param name="timeout">How long viewers may take to leave; null: 2 s.</param>
@@ -180,29 +185,36 @@ public sealed class VitrineServer : IAsyncDisposable
         }
     }
 
-    // Whoever compares cubic with bbr over a path needs both from the same host. One more port, once, for those who may view.
+    // The first port is for everybody. Whoever compares cubic with bbr over a path needs both from the same host: one more port, once, for
+    // those who may view.
     private QuicEntrance? FindQuic(QuicCongestionControl congestion)
     {
-        if (_quic is not { } quic || quic.Congestion == congestion)
-        {
-            return _quic;
-        }
-
         lock (_quicLock)
         {
-            return Volatile.Read(ref _isStopped) != 0 ? null : _otherQuic ??= StartQuic(new(EndPoint.Address, 0), congestion, out _);
+            if (Volatile.Read(ref _isStopped) != 0)
+            {
+                return null;
+            }
+
+            if (_quic is null)
+            {
+                _quic = StartQuic(EndPoint, _options.QuicCongestion, out string why);
+                QuicFailure = why;
+            }
+
+            return _quic is null || _quic.Congestion == congestion ? _quic : _otherQuic ??= StartQuic(new(EndPoint.Address, 0), congestion, out _);
         }
     }
 
     private async Task ReleaseAsync()
     {
-        await (_quic?.DisposeAsync() ?? default);
-        QuicEntrance? other;
+        QuicEntrance? first, other;
         lock (_quicLock)
         {
-            other = _otherQuic;
+            (first, other) = (_quic, _otherQuic);
         }
 
+        await (first?.DisposeAsync() ?? default);
         await (other?.DisposeAsync() ?? default);
         await _app.DisposeAsync();
         _desktop.Dispose();
@@ -428,24 +440,15 @@ public sealed class VitrineServer : IAsyncDisposable
             return RefuseTokenAsync(context);
         }
 
-        if (_quic is not { } quic)
+        QuicCongestionControl congestion = _options.QuicCongestion;
+        if (context.Request.Query[QuicOffer.CongestionParameter].ToString() is { Length: > 0 } wanted && !QuicOffer.TryParseCongestion(wanted, out congestion))
         {
-            return RefuseAsync(context, StatusCodes.Status404NotFound, "QUIC is not spoken here.");
+            return RefuseAsync(context, StatusCodes.Status400BadRequest, "There are cubic and bbr.");
         }
 
-        if (context.Request.Query[QuicOffer.CongestionParameter].ToString() is { Length: > 0 } wanted)
+        if (!_options.Quic || FindQuic(congestion) is not { } quic)
         {
-            if (!QuicOffer.TryParseCongestion(wanted, out QuicCongestionControl congestion))
-            {
-                return RefuseAsync(context, StatusCodes.Status400BadRequest, "There are cubic and bbr.");
-            }
-
-            if (FindQuic(congestion) is not { } found)
-            {
-                return RefuseAsync(context, StatusCodes.Status404NotFound, $"QUIC with {wanted} is not spoken here.");
-            }
-
-            quic = found;
+            return RefuseAsync(context, StatusCodes.Status404NotFound, "QUIC is not spoken here.");
         }
 
         context.Response.ContentType = "application/json";

@@ -24,7 +24,9 @@ internal sealed class Host : IAsyncDisposable
         display ??= new(320, 200);
         ShareSession session = new(display.TryOpen, share ?? new() { Name = "test", FramesPerSecondMax = 240 });
         await session.StartAsync();
-        return new(display, session, await VitrineServer.StartAsync(session, (options ?? new()) with { Port = 0 }));
+        Host host = new(display, session, await VitrineServer.StartAsync(session, (options ?? new()) with { Port = 0 }));
+        host.Server.OpenQuic();
+        return host;
     }
 
     public Task<HeadlessViewer> ConnectAsync(HeadlessViewerOptions? options = null) => HeadlessViewer.ConnectAsync(Server.Url, options);

@@ -96,6 +96,29 @@ public sealed class QuicEntranceTests
     }
 
     [Fact]
+    public async Task OnLoopback_SpokenFromWhenAViewerAsks()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        SyntheticDisplay display = new(320, 200);
+        await using ShareSession session = new(display.TryOpen, new() { Name = "test" });
+        await session.StartAsync();
+        await using VitrineServer server = await VitrineServer.StartAsync(session, new() { Port = 0 });
+        Assert.Null(server.QuicEndPoint);
+        await using (HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(server.Url))
+        {
+            Assert.Null(server.QuicEndPoint); // nobody asked for it
+        }
+
+        await using HeadlessViewer quic = await HeadlessViewer.ConnectAsync(server.Url, Quic);
+        Assert.Equal("quic", quic.Transport);
+        Assert.Equal(server.EndPoint.Port, server.QuicEndPoint!.Port);
+    }
+
+    [Fact]
     public async Task QuicOff_AWebSocketAndTheReason()
     {
         await using Host host = await Host.StartAsync(options: new() { Quic = false });

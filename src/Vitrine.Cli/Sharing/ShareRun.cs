@@ -183,7 +183,9 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
 
         if (isVerbose && options.Quic)
         {
-            text += server.QuicEndPoint is { } quic ? $"QUIC: UDP port {quic.Port}.\n" : $"QUIC is not spoken: {server.QuicFailure}\n";
+            text += server.QuicEndPoint is { } quic ? $"QUIC: UDP port {quic.Port}.\n"
+                : server.QuicFailure.Length > 0 ? $"QUIC is not spoken: {server.QuicFailure}\n"
+                : "QUIC: from when a viewer on this machine asks for it.\n";
         }
 
         terminal.Output.WriteLine(text + "Ctrl-C stops.");

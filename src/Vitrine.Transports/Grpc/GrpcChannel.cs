@@ -66,7 +66,7 @@ public sealed class GrpcChannel : ICallChannel
     {
         ArgumentNullException.ThrowIfNull(method);
         ArgumentNullException.ThrowIfNull(options);
-        ThrowIfPast(options);
+        ClientCallEnd.ThrowIfPast(options, Options.Time);
         GrpcClientCall call = new(this, method, options, cancellation);
         try
         {
@@ -87,7 +87,7 @@ public sealed class GrpcChannel : ICallChannel
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(response);
         ArgumentNullException.ThrowIfNull(options);
-        ThrowIfPast(options);
+        ClientCallEnd.ThrowIfPast(options, Options.Time);
         using GrpcUnaryContent content = new(request, options.Compression, Options.RequestBytesMax);
         using CancellationTokenSource over = CreateSource(options, cancellation);
         using HttpRequestMessage message = CreateRequest(method, options, content);
@@ -134,13 +134,7 @@ public sealed class GrpcChannel : ICallChannel
     internal CancellationTokenSource CreateSource(CallOptions options, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(_closed.IsCancellationRequested, this);
-        CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closed.Token);
-        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) is { } left && left.TotalMilliseconds < uint.MaxValue - 1)
-        {
-            over.CancelAfter(left);
-        }
-
-        return over;
+        return ClientCallEnd.CreateSource(options, Options.Time, cancellation, _closed.Token);
     }
 
     internal HttpRequestMessage CreateRequest(CallMethod method, CallOptions options, HttpContent content)
@@ -200,22 +194,9 @@ public sealed class GrpcChannel : ICallChannel
     /// <param name="caller">The caller's own token.</param>
     internal CallException Explain(Exception exception, CallOptions options, CancellationToken over, CancellationToken caller)
     {
-        if (exception is CallException known)
+        if (ClientCallEnd.Explain(exception, options.Deadline, over.IsCancellationRequested, caller.IsCancellationRequested, _closed.IsCancellationRequested, Options.Time) is { } ended)
         {
-            return known;
-        }
-
-        // A deadline that has passed explains whatever came with it: the server resets the stream at the same moment. A timer may fire
-        // a little before the clock says so: it is the deadline when nothing else is.
-        bool isGivenUp = caller.IsCancellationRequested || _closed.IsCancellationRequested;
-        if (!options.Deadline.IsNone && (options.Deadline.Remaining(Options.Time) == TimeSpan.Zero || (over.IsCancellationRequested && !isGivenUp)))
-        {
-            return new(CallStatusCode.DeadlineExceeded, "The deadline passed.", innerException: exception);
-        }
-
-        if (over.IsCancellationRequested)
-        {
-            return new(CallStatusCode.Cancelled, _closed.IsCancellationRequested ? "The channel is closed." : "The call was given up.", innerException: exception);
+            return ended;
         }
 
         for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
@@ -240,14 +221,6 @@ public sealed class GrpcChannel : ICallChannel
         return error == HttpRequestError.ConfigurationLimitExceeded
             ? new(CallStatusCode.ResourceExhausted, "The server sent more headers or trailers than the limit.", innerException: exception)
             : new(CallStatusCode.Unavailable, $"{_address.Authority} cannot be reached, or the connection is lost: {exception.InnerException?.Message ?? exception.Message}", innerException: exception);
-    }
-
-    private void ThrowIfPast(CallOptions options)
-    {
-        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) == TimeSpan.Zero)
-        {
-            throw new CallException(CallStatusCode.DeadlineExceeded, "The deadline had passed before the call.");
-        }
     }
 
     private bool IsExpected(object sender, System.Security.Cryptography.X509Certificates.X509Certificate? certificate,

@@ -65,11 +65,7 @@ public sealed class HttpJsonChannel : ICallChannel
         ArgumentNullException.ThrowIfNull(method);
         ArgumentNullException.ThrowIfNull(options);
         ObjectDisposedException.ThrowIf(_closed.IsCancellationRequested, this);
-        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) == TimeSpan.Zero)
-        {
-            throw new CallException(CallStatusCode.DeadlineExceeded, "The deadline had passed before the call.");
-        }
-
+        ClientCallEnd.ThrowIfPast(options, Options.Time);
         return new(new HttpJsonCall(this, method, options, cancellation));
     }
 
@@ -85,16 +81,8 @@ public sealed class HttpJsonChannel : ICallChannel
     }
 
     /// <summary>What ends a call: its deadline, its caller, the channel.</summary>
-    internal CancellationTokenSource CreateSource(CallOptions options, CancellationToken cancellation)
-    {
-        CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closed.Token);
-        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) is var left && left.TotalMilliseconds < uint.MaxValue - 1)
-        {
-            over.CancelAfter(left);
-        }
-
-        return over;
-    }
+    internal CancellationTokenSource CreateSource(CallOptions options, CancellationToken cancellation) =>
+        ClientCallEnd.CreateSource(options, Options.Time, cancellation, _closed.Token);
 
     internal HttpRequestMessage CreateRequest(CallMethod method, CallOptions options, HttpContent content)
     {
@@ -126,21 +114,9 @@ public sealed class HttpJsonChannel : ICallChannel
     /// <summary>What went wrong, as a status.</summary>
     internal CallException Explain(Exception exception, CallOptions options, CancellationToken over, CancellationToken caller)
     {
-        if (exception is CallException known)
+        if (ClientCallEnd.Explain(exception, options.Deadline, over.IsCancellationRequested, caller.IsCancellationRequested, _closed.IsCancellationRequested, Options.Time) is { } ended)
         {
-            return known;
-        }
-
-        // A deadline that has passed explains whatever came with it; a timer may fire a little before the clock says so.
-        bool isGivenUp = caller.IsCancellationRequested || _closed.IsCancellationRequested;
-        if (!options.Deadline.IsNone && (options.Deadline.Remaining(Options.Time) == TimeSpan.Zero || (over.IsCancellationRequested && !isGivenUp)))
-        {
-            return new(CallStatusCode.DeadlineExceeded, "The deadline passed.", innerException: exception);
-        }
-
-        if (over.IsCancellationRequested)
-        {
-            return new(CallStatusCode.Cancelled, _closed.IsCancellationRequested ? "The channel is closed." : "The call was given up.", innerException: exception);
+            return ended;
         }
 
         for (Exception? cause = exception; cause is not null; cause = cause.InnerException)

@@ -94,20 +94,10 @@ public sealed class QuicCallChannel : ICallChannel
     /// <param name="isGivenUp">Whether the caller ended it.</param>
     internal CallException Explain(Exception exception, CallDeadline deadline, bool isPast, bool isGivenUp)
     {
-        if (exception is CallException known)
+        bool isClosed = _closed.IsCancellationRequested;
+        if (ClientCallEnd.Explain(exception, deadline, isPast || isGivenUp || isClosed, isGivenUp, isClosed && !isPast, Options.Time) is { } ended)
         {
-            return known;
-        }
-
-        // A deadline that has passed explains whatever came with it: the server resets the stream at the same moment.
-        if (isPast || (!deadline.IsNone && !isGivenUp && deadline.Remaining(Options.Time) == TimeSpan.Zero))
-        {
-            return new(CallStatusCode.DeadlineExceeded, "The deadline passed.", innerException: exception);
-        }
-
-        if (isGivenUp || _closed.IsCancellationRequested)
-        {
-            return new(CallStatusCode.Cancelled, _closed.IsCancellationRequested ? "The channel is closed." : "The call was given up.", innerException: exception);
+            return ended;
         }
 
         return exception switch
@@ -126,11 +116,7 @@ public sealed class QuicCallChannel : ICallChannel
         ArgumentNullException.ThrowIfNull(method);
         ArgumentNullException.ThrowIfNull(options);
         ObjectDisposedException.ThrowIf(_closed.IsCancellationRequested, this);
-        if (!options.Deadline.IsNone && options.Deadline.Remaining(Options.Time) == TimeSpan.Zero)
-        {
-            throw new CallException(CallStatusCode.DeadlineExceeded, "The deadline had passed before the call.");
-        }
-
+        ClientCallEnd.ThrowIfPast(options, Options.Time);
         QuicClientCall call = new(this, method, options, cancellation);
         try
         {
