@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Vitrine.Interop;
 
-/// <summary>The C library's calls for network namespaces and TUN devices (<c>namespaces(7)</c>, <c>netdevice(7)</c>, the kernel's
-/// <c>tuntap.rst</c>). All return -1 and set errno on failure, read with <see cref="Marshal.GetLastSystemError"/>.</summary>
+/// <summary>The C library's calls for network namespaces, TUN devices and changes of addresses (<c>namespaces(7)</c>, <c>netdevice(7)</c>,
+/// the kernel's <c>tuntap.rst</c>, <c>rtnetlink(7)</c>). All return -1 and set errno on failure, read with <see cref="Marshal.GetLastSystemError"/>.</summary>
 internal static partial class LibCNetwork
 {
     internal const string Library = "libc";
@@ -19,6 +19,13 @@ internal static partial class LibCNetwork
     internal const int FamilyInet = 2;
     internal const int TypeDatagram = 2;
     internal const int SocketCloseOnExec = 0x8_0000;
+    internal const int SocketNonBlocking = 0x800;
+    internal const int FamilyNetlink = 16;
+    internal const int TypeRaw = 3;
+    internal const int NetlinkRoute = 0;
+
+    /// <summary>Groups of NETLINK_ROUTE: links, addresses and routes of IPv4 and IPv6.</summary>
+    internal const uint RouteGroups = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
     internal const nuint TunSetInterface = 0x4004_54ca; // TUNSETIFF
     internal const short TunLayer3 = 0x0001;            // IFF_TUN
@@ -59,6 +66,10 @@ internal static partial class LibCNetwork
     [LibraryImport(Library)]
     internal static partial int ioctl(SafeFileHandle descriptor, nuint request, in RouteEntry argument);
 
+    /// <summary>0, or -1. The address of a netlink socket.</summary>
+    [LibraryImport(Library)]
+    internal static partial int bind(SafeFileHandle socket, in NetlinkAddress address, uint addressBytes);
+
     /// <summary>One packet of a TUN device; -1 when none waits (non-blocking) or the device is down.</summary>
     [LibraryImport(Library)]
     internal static unsafe partial nint read(int descriptor, byte* buffer, nuint count);
@@ -80,6 +91,20 @@ internal struct InternetAddress
     public ushort Family;
     [FieldOffset(4)]
     public uint Address;
+}
+
+/// <summary><c>struct sockaddr_nl</c>.</summary>
+[StructLayout(LayoutKind.Explicit, Size = Bytes)]
+internal struct NetlinkAddress
+{
+    public const int Bytes = 12;
+
+    [FieldOffset(0)]
+    public ushort Family;
+
+    /// <summary>Bits: which messages are wanted.</summary>
+    [FieldOffset(8)]
+    public uint Groups;
 }
 
 /// <summary><c>struct ifreq</c>: a name, then one of several values.</summary>

@@ -62,6 +62,7 @@ internal static unsafe partial class LibNgtcp2
     public const uint StreamDataEarly = 2;
     public const uint StreamCloseHasError = 1;
     public const uint PathValidationNewToken = 2;
+    public const int PathValidationAborted = 2;
 
     /// <summary>RFC 9000, section 20.1.</summary>
     public const ulong TransportConnectionRefused = 0x2;

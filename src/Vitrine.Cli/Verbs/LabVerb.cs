@@ -35,7 +35,8 @@ internal sealed class LabVerb : Verb
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
             ("vitrine lab latency --quick", "a first look"),
             ("vitrine lab transport --advise", "which transport to take, and why"),
-            ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"))
+            ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"),
+            ("vitrine lab transport --only weak,handover", "what bad networks, and leaving one for another, do to requests"))
     {
         _terminal = terminal;
         Arguments.Add(_name);

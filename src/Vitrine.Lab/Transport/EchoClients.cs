@@ -37,10 +37,15 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
         Protocols = [EchoServer.QuicProtocol],
         CongestionControl = CongestionOf(load),
         RunsContinuationsInline = true,
+        SendsTwiceWhenLossy = !load.SendsOnce,
         HandshakeTimeout = TimeSpan.FromSeconds(load.TimeoutSeconds),
     });
 
     private QuicSession? _session;
+
+    /// <summary>Where to.</summary>
+    /// <exception cref="FormatException">It has a name.</exception>
+    public IPEndPoint Server => IPEndPoint.Parse(_server.Authority);
 
     /// <summary>Makes a connection on which a request can be sent.</summary>
     public async Task<IEchoConnection> ConnectAsync(CancellationToken cancellationToken)
@@ -51,7 +56,7 @@ internal sealed class EchoConnector(EchoLoad load) : IAsyncDisposable
                 QuicConnection connection = await _quic!.ConnectAsync(
                     new QuicConnectOptions
                     {
-                        EndPoint = IPEndPoint.Parse(_server.Authority),
+                        EndPoint = Server,
                         Host = "localhost",
                         CertificateFingerprint = load.Fingerprint,
                         Session = load.Resumes ? _session : null,

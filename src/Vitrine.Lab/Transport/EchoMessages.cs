@@ -25,7 +25,9 @@ public enum EchoProtocol
 /// <param name="Quic">Raw echoes over QUIC, sent with cubic; null where its libraries are missing.</param>
 /// <param name="Calls">Calls over QUIC, answered with cubic; likewise.</param>
 /// <param name="CallsBbr">Calls over QUIC, answered with bbr; likewise.</param>
-internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? Calls, string? CallsBbr);
+/// <param name="QuicBbr">Raw echoes over QUIC, sent with bbr; likewise.</param>
+/// <param name="QuicBbrOnce">The same, where nothing is sent twice (<see cref="Vitrine.Transports.Quic.QuicTransportOptions.SendsTwiceWhenLossy"/>); likewise.</param>
+internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? Calls, string? CallsBbr, string? QuicBbr, string? QuicBbrOnce);
 
 /// <summary>What a server that runs on .NET has used up to now.</summary>
 /// <param name="AllocatedBytes">Managed memory taken.</param>
@@ -79,14 +81,24 @@ internal sealed record EchoLoad
     /// without a load.</summary>
     public bool Resumes { get; set; }
 
+    /// <summary>Whether connections are made at a time, not one after the other.</summary>
+    public bool ConnectsTogether { get; set; }
+
     /// <summary>For QUIC: «cubic», «bbr» or «reno».</summary>
     public string Congestion { get; set; } = "cubic";
+
+    /// <summary>For QUIC: nothing is sent twice before it is known to be lost.</summary>
+    public bool SendsOnce { get; set; }
 
     /// <summary>The server's process, when it runs on this machine: what it uses is looked at with the load; 0: it does not.</summary>
     public int ServerProcessId { get; set; }
 
     /// <summary>Whether every latency is told, not only their distribution. For loads of few requests.</summary>
     public bool KeepsValues { get; set; }
+
+    /// <summary>Whether this side's address changes meanwhile: QUIC migrates by itself, and who uses TCP connects anew as soon as the system
+    /// sends from another address. When each request was due and answered is told. In an open loop.</summary>
+    public bool HandsOver { get; set; }
 
     /// <summary>How long a request may take before it counts as failed.</summary>
     public double TimeoutSeconds { get; set; } = 20;
@@ -127,6 +139,15 @@ internal sealed record EchoLoadResult
 
     /// <summary>Latencies in the order of their answers, microseconds, when they were asked for.</summary>
     public IReadOnlyList<double> ValuesUs { get; init; } = [];
+
+    /// <summary>When each request of a load that hands over was due, nanoseconds of the monotonic clock, which processes share.</summary>
+    public IReadOnlyList<long> DueNs { get; init; } = [];
+
+    /// <summary>When each of these was answered; 0: never.</summary>
+    public IReadOnlyList<long> AnsweredNs { get; init; } = [];
+
+    /// <summary>Connections that were made anew because this side's address had changed.</summary>
+    public int Reconnects { get; init; }
 
     /// <summary>Of connections, until the first request could be sent; likewise.</summary>
     public string Setup { get; init; } = "";

@@ -32,7 +32,7 @@ public static class EchoServer
 
     /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures» it reads.</summary>
     /// <param name="listen">Address.</param>
-    /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls; 0: any.</param>
+    /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls, and two more for raw echoes with bbr; 0: any.</param>
     /// <param name="certificate">With its key. Owned by the caller.</param>
     /// <param name="input">Orders.</param>
     /// <param name="output">Answers.</param>
@@ -45,13 +45,17 @@ public static class EchoServer
         await using WebApplication web = Build(new IPEndPoint(listen, port), certificate);
         await web.StartAsync(cancellationToken);
         int chosen = new Uri(web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
-        await using QuicListener? quic = TryListen(new IPEndPoint(listen, port), certificate, QuicProtocol, QuicCongestionControl.Cubic);
+        await using QuicListener? quic = TryListen(port, QuicCongestionControl.Cubic);
+        await using QuicListener? quicBbr = TryListen(port == 0 ? 0 : port + 3, QuicCongestionControl.Bbr);
+        await using QuicListener? quicBbrOnce = TryListen(port == 0 ? 0 : port + 4, QuicCongestionControl.Bbr, sendsTwice: false);
         await using QuicCallServer? calls = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Cubic);
         await using QuicCallServer? callsBbr = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 2), certificate, QuicCongestionControl.Bbr);
-        Task echoing = quic is null ? Task.CompletedTask : AcceptAsync(quic);
+        QuicListener[] listeners = [.. ((QuicListener?[])[quic, quicBbr, quicBbrOnce]).OfType<QuicListener>()];
+        Task echoing = Task.WhenAll(listeners.Select(AcceptAsync));
         EchoReady ready = new(
             Environment.ProcessId, new IPEndPoint(listen, chosen).ToString(), quic?.LocalEndPoint.ToString(),
-            calls?.Listener.LocalEndPoint.ToString(), callsBbr?.Listener.LocalEndPoint.ToString());
+            calls?.Listener.LocalEndPoint.ToString(), callsBbr?.Listener.LocalEndPoint.ToString(),
+            quicBbr?.LocalEndPoint.ToString(), quicBbrOnce?.LocalEndPoint.ToString());
         await output.WriteLineAsync(JsonSerializer.Serialize(ready, EchoJson.Default.EchoReady));
         await output.FlushAsync(cancellationToken);
         GarbageCollectionProbe collections = new();
@@ -60,10 +64,17 @@ public static class EchoServer
             await ObeyAsync();
         }
 
-        await (quic?.DisposeAsync() ?? default); // ends what follows
+        foreach (QuicListener listener in listeners)
+        {
+            await listener.DisposeAsync(); // ends what follows
+        }
+
         await echoing;
         using CancellationTokenSource deadline = new(TimeSpan.FromMilliseconds(500));
         await web.StopAsync(deadline.Token);
+
+        QuicListener? TryListen(int onPort, QuicCongestionControl congestion, bool sendsTwice = true) =>
+            EchoServer.TryListen(new IPEndPoint(listen, onPort), certificate, QuicProtocol, congestion, sendsTwice);
 
         async Task ObeyAsync()
         {
@@ -125,7 +136,7 @@ public static class EchoServer
     }
 
     // Without its libraries the others are measured.
-    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion)
+    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion, bool sendsTwice)
     {
         try
         {
@@ -138,6 +149,7 @@ public static class EchoServer
                 Retry = QuicRetryPolicy.Never, // as the peer: one round trip
                 BidirectionalStreamsMax = 1 << 10,
                 RunsContinuationsInline = true,
+                SendsTwiceWhenLossy = sendsTwice,
             });
         }
         catch (PlatformNotSupportedException)
@@ -147,7 +159,7 @@ public static class EchoServer
     }
 
     private static QuicCallServer? TryServe(IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion) =>
-        TryListen(endPoint, certificate, QuicCallServer.Protocol, congestion) is { } listener
+        TryListen(endPoint, certificate, QuicCallServer.Protocol, congestion, sendsTwice: true) is { } listener
             ? new(listener, new CallTable(new EchoService().Bindings), new QuicCallServerOptions())
             : null;
 

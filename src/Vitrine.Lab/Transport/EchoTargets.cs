@@ -9,7 +9,11 @@ namespace Vitrine.Lab.Transport;
 /// <param name="Address">Address and port.</param>
 /// <param name="ProcessId">For its processor time and memory.</param>
 /// <param name="Own">When it is ours.</param>
-internal sealed record EchoTarget(string Name, EchoProtocol Protocol, string Address, int ProcessId, EchoServerProcess? Own);
+internal sealed record EchoTarget(string Name, EchoProtocol Protocol, string Address, int ProcessId, EchoServerProcess? Own)
+{
+    /// <summary>What is changed of a load for it.</summary>
+    public Func<EchoLoad, EchoLoad> Adapt { get; init; } = load => load;
+}
 
 /// <summary>Ours and the peers, each with the same certificate.</summary>
 internal sealed class EchoTargets : IAsyncDisposable
@@ -18,6 +22,9 @@ internal sealed class EchoTargets : IAsyncDisposable
 
     /// <summary>In the order in which they are called.</summary>
     public List<EchoTarget> All { get; } = [];
+
+    /// <summary>Our QUIC in other ways, for comparison.</summary>
+    public List<EchoTarget> Variants { get; } = [];
 
     /// <summary>Why some are missing.</summary>
     public List<string> Missing { get; } = [];
@@ -53,6 +60,12 @@ internal sealed class EchoTargets : IAsyncDisposable
             else
             {
                 targets.Missing.Add("quic: libngtcp2 is missing; vitrine doctor names the package");
+            }
+
+            if (own.Ready is { QuicBbr: { } bbr, QuicBbrOnce: { } once })
+            {
+                targets.Variants.Add(new("quic-bbr", EchoProtocol.Quic, bbr, own.ProcessId, own) { Adapt = load => load with { Congestion = "bbr" } });
+                targets.Variants.Add(new("quic-bbr-once", EchoProtocol.Quic, once, own.ProcessId, own) { Adapt = load => load with { Congestion = "bbr", SendsOnce = true } });
             }
 
             await AddPeerAsync(GoPeers.QuicGo, "requests", EchoProtocol.Quic, ["--alpn", EchoServer.QuicProtocol]);

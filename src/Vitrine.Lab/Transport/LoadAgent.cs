@@ -45,30 +45,27 @@ public static class LoadAgent
         {
             int earlyAccepted = 0;
             (TimeSpan ownBefore, long serverBefore, long connecting) = (Environment.CpuUsage.TotalTime, ServerCpuNs(load), Stopwatch.GetTimestamp());
-            for (int i = load.Resumes ? -1 : 0; i < load.Connections; i++)
+            if (load.ConnectsTogether)
             {
-                long begun = Stopwatch.GetTimestamp();
-                IEchoConnection connection = await connector.ConnectAsync(cancellationToken);
-                connections.Add(connection);
-                long setupNs = ElapsedNs(begun);
-                await connection.RequestAsync(cancellationToken);
-                if (i >= 0) // the one before only leaves its session
+                await Task.WhenAll(Enumerable.Range(0, load.Connections).Select(_ => ConnectAsync()));
+            }
+            else
+            {
+                for (int i = load.Resumes ? -1 : 0; i < load.Connections; i++)
                 {
-                    setup.Record(setupNs);
-                    firstAnswer.Record(ElapsedNs(begun));
-                }
-
-                if (load.Resumes)
-                {
-                    // A session is good for one connection, which leaves the next one: one after the other.
-                    await connection.RequestAsync(cancellationToken);
-                    earlyAccepted += connection.IsEarlyAccepted ? 1 : 0;
-                    connections.Clear();
-                    await connection.DisposeAsync();
+                    IEchoConnection connection = await ConnectAsync(isMeasured: i >= 0); // the one before only leaves its session
+                    if (load.Resumes)
+                    {
+                        // A session is good for one connection, which leaves the next one: one after the other.
+                        await connection.RequestAsync(cancellationToken);
+                        earlyAccepted += connection.IsEarlyAccepted ? 1 : 0;
+                        connections.Clear();
+                        await connection.DisposeAsync();
+                    }
                 }
             }
 
-            Counts counts = new(load.KeepsValues);
+            Counts counts = new(load.KeepsValues, load.HandsOver);
             TimeSpan cpu = default;
             double seconds = 0;
             long serverCpuNs = 0, resident = 0;
@@ -100,6 +97,9 @@ public static class LoadAgent
                 Arrived = counts.Arrived,
                 Failed = counts.Failed,
                 ValuesUs = counts.ValuesUs,
+                DueNs = [.. counts.Times.Select(each => each.DueNs)],
+                AnsweredNs = [.. counts.Times.Select(each => each.AnsweredNs)],
+                Reconnects = connections.OfType<ReconnectingEcho>().Sum(connection => connection.Reconnects),
                 Seconds = seconds,
                 ClientCpuNs = (long)cpu.TotalNanoseconds,
                 ServerCpuNs = serverCpuNs,
@@ -117,6 +117,31 @@ public static class LoadAgent
             {
                 await connection.DisposeAsync();
             }
+        }
+
+        async Task<IEchoConnection> ConnectAsync(bool isMeasured = true)
+        {
+            long begun = Stopwatch.GetTimestamp();
+            IEchoConnection connection = await connector.ConnectAsync(cancellationToken);
+            if (load.HandsOver && load.Protocol is (EchoProtocol.Grpc or EchoProtocol.Http2))
+            {
+                connection = new ReconnectingEcho(connector, connection);
+            }
+
+            long setupNs = ElapsedNs(begun);
+            lock (connections)
+            {
+                connections.Add(connection);
+            }
+
+            await connection.RequestAsync(cancellationToken);
+            if (isMeasured)
+            {
+                setup.Record(setupNs);
+                firstAnswer.Record(ElapsedNs(begun));
+            }
+
+            return connection;
         }
     }
 
@@ -208,7 +233,9 @@ public static class LoadAgent
                 bool isAnswered = await TryRequestAsync(connections[which], over);
                 if (dueNs >= fromNs)
                 {
-                    Note(isAnswered, ElapsedNs(begun) - dueNs, latency, counts);
+                    long nowNs = ElapsedNs(begun);
+                    Note(isAnswered, nowNs - dueNs, latency, counts);
+                    counts.NoteTimes(begun + dueNs, isAnswered ? begun + nowNs : 0);
                 }
             }
         }
@@ -238,9 +265,10 @@ public static class LoadAgent
 
     private static long ElapsedNs(long begun) => (long)Stopwatch.GetElapsedTime(begun).TotalNanoseconds;
 
-    private sealed class Counts(bool keepsValues)
+    private sealed class Counts(bool keepsValues, bool keepsTimes)
     {
         private readonly ConcurrentQueue<double> _valuesUs = new();
+        private readonly ConcurrentQueue<(long DueNs, long AnsweredNs)> _times = new();
         private long _answered;
         private long _failed;
         private long _arrived;
@@ -254,6 +282,16 @@ public static class LoadAgent
         public IReadOnlyList<double> ValuesUs => [.. _valuesUs];
 
         public void NoteArrival() => Interlocked.Increment(ref _arrived);
+
+        public IEnumerable<(long DueNs, long AnsweredNs)> Times => _times;
+
+        public void NoteTimes(long dueNs, long answeredNs)
+        {
+            if (keepsTimes)
+            {
+                _times.Enqueue((dueNs, answeredNs));
+            }
+        }
 
         public void Note(bool isAnswered, long latencyNs)
         {

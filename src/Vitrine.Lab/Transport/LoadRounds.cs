@@ -34,7 +34,7 @@ internal static class LoadRounds
 
                 EchoServerFigures? before = target.Own is null ? null : await target.Own.ReadFiguresAsync(cancellationToken);
                 EchoLoadResult result = await agent.PlayAsync(
-                    load with { Protocol = target.Protocol, Address = target.Address, Fingerprint = fingerprint, ServerProcessId = target.ProcessId }, cancellationToken);
+                    target.Adapt(load) with { Protocol = target.Protocol, Address = target.Address, Fingerprint = fingerprint, ServerProcessId = target.ProcessId }, cancellationToken);
                 if (result.Failure is { } failure)
                 {
                     run.NotMeasured($"{target.Name}/{suffix}: {failure}");

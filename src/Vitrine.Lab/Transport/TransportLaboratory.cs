@@ -12,7 +12,7 @@ public sealed class TransportLaboratory : ILaboratory
     /// <summary>The part that gives advice.</summary>
     public const string Advise = "advise";
 
-    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", AdviceCheck = "advice-check", DataSets = "datasets";
+    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
     private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
@@ -23,10 +23,10 @@ public sealed class TransportLaboratory : ILaboratory
         "What each transport costs, how late it answers, and what becomes of it on a bad network.",
         ["libngtcp2-16", "libngtcp2-crypto-gnutls8"],
         [.. GoPeers.Packages.Split(' ')],
-        TimeSpan.FromMinutes(55),
+        TimeSpan.FromMinutes(75),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Advise, AdviceCheck, DataSets],
+        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Advise, AdviceCheck, DataSets],
     };
 
     /// <inheritdoc/>
@@ -52,7 +52,12 @@ public sealed class TransportLaboratory : ILaboratory
 
         if (Runs(Weak, inQuick: false))
         {
-            await WeakRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, 0.8 + (0.2 * done))), cancellationToken);
+            await WeakRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, 0.8 + (0.1 * done))), cancellationToken);
+        }
+
+        if (Runs(Handover, inQuick: false))
+        {
+            await HandoverRounds.RunAsync(run, certificate, options, done => progress.Report(new("From Wi-Fi to 4G and back", 0.9 + (0.1 * done))), cancellationToken);
         }
 
         if (options.Only.Contains(Advise))
@@ -75,7 +80,7 @@ public sealed class TransportLaboratory : ILaboratory
 
         if (options.Quick && options.Only.Count == 0)
         {
-            run.NotMeasured($"{Open}, {Payloads}, {Weak}: leave --quick away, or ask for them with --only.");
+            run.NotMeasured($"{Open}, {Payloads}, {Weak}, {Handover}: leave --quick away, or ask for them with --only.");
         }
 
         progress.Report(new("Done", 1));

@@ -251,7 +251,11 @@ internal static unsafe class QuicCallbacks
     {
         try
         {
-            Connection(user).OnPathValidated(result == 0, (flags & LibNgtcp2.PathValidationNewToken) != 0);
+            if (result != LibNgtcp2.PathValidationAborted) // another path has taken its place
+            {
+                Connection(user).OnPathValidated(result == 0, (flags & LibNgtcp2.PathValidationNewToken) != 0);
+            }
+
             return Ok;
         }
         catch (Exception exception)

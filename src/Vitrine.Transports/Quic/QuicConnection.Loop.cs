@@ -1,5 +1,4 @@
 using System.Net;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Vitrine.Interop;
@@ -81,6 +80,9 @@ public sealed unsafe partial class QuicConnection : ITimed
     private bool _isCertificateVerified;
     private bool _hasPathResult;
     private bool _pathResult;
+    private int _addressChecks;
+    private bool _cannotSend;
+    private int _addressesFollowed;
 
     private long _packetsSent;
     private long _packetsReceived;
@@ -379,6 +381,12 @@ public sealed unsafe partial class QuicConnection : ITimed
                 FollowPath();
             }
 
+            if (_addressChecks > 0 && !_isInHandshake)
+            {
+                _addressChecks--;
+                FollowAddress();
+            }
+
             _loop.Touch(this);
             return;
         }
@@ -392,6 +400,13 @@ public sealed unsafe partial class QuicConnection : ITimed
         if (_native is null)
         {
             Retire();
+            return;
+        }
+
+        SendRepeats(now);
+        if (LibNgtcp2.ngtcp2_conn_get_expiry(_connection) > now)
+        {
+            SetTimer();
             return;
         }
 
@@ -547,6 +562,7 @@ public sealed unsafe partial class QuicConnection : ITimed
         _qlog?.Dispose();
         _qlog = null;
         PopDatagram();
+        ForgetRepeats();
         _schedule.Clear();
         Settle(reason);
         _isLingering = true;
@@ -805,70 +821,6 @@ public sealed unsafe partial class QuicConnection : ITimed
         OpenNative();
     }
 
-    private void FollowPath()
-    {
-        // SAFETY: the connection owns the path, and the addresses are as long as they say.
-        Ngtcp2Path* path = LibNgtcp2.ngtcp2_conn_get_path(_connection);
-        SocketAddressBytes remote = default;
-        SocketAddressBytes local = default;
-        Unsafe.CopyBlock(&remote, path->Remote.Address, Math.Min(path->Remote.Bytes, SocketAddressBytes.BytesMax));
-        Unsafe.CopyBlock(&local, path->Local.Address, Math.Min(path->Local.Bytes, SocketAddressBytes.BytesMax));
-        (_remote, _local) = (remote, local);
-        Volatile.Write(ref _remoteEndPoint, remote.ToEndPoint());
-        Volatile.Write(ref _localEndPoint, local.ToEndPoint());
-        _port = PortOf(in local);
-        _migration?.TrySetResult(_pathResult);
-        _migration = null;
-    }
-
-    private void Migrate(IPEndPoint local, TaskCompletionSource<bool> result)
-    {
-        if (_native is null || _migration is not null)
-        {
-            result.TrySetException(_native is null ? new QuicClosedException(_reason!) : new QuicException("Another migration runs."));
-            return;
-        }
-
-        QuicPort port;
-        try
-        {
-            IPEndPoint remote = _remote.ToEndPoint();
-            port = OpenPort(local, remote);
-        }
-        catch (Exception exception) when (exception is System.Net.Sockets.SocketException or ArgumentException)
-        {
-            result.TrySetException(new QuicException($"{local} cannot be used: {exception.Message}", exception));
-            return;
-        }
-
-        // The port before the last one has had its time.
-        while (_ports.Count > 1)
-        {
-            QuicPort old = _ports.First(candidate => candidate != _port);
-            _ports.Remove(old);
-            _loop.RemovePort(old);
-        }
-
-        port.Owner = this;
-        _loop.AddPort(port);
-        SocketAddressBytes localBytes = port.Local;
-        SocketAddressBytes remoteBytes = _remote;
-        Ngtcp2Path path = MakePath(&localBytes, &remoteBytes);
-        int code = LibNgtcp2.ngtcp2_conn_initiate_immediate_migration(_connection, &path, QuicEventLoop.Now);
-        if (code != 0)
-        {
-            _loop.RemovePort(port);
-            result.TrySetException(new QuicException($"The connection cannot migrate now: {LibNgtcp2.Describe(code)}."));
-            return;
-        }
-
-        _ports.Add(port);
-        _port = port;
-        _local = port.Local;
-        _migration = result;
-        _loop.Touch(this);
-    }
-
     private void UpdateKeys(TaskCompletionSource<bool> result)
     {
         int code = _native is null ? LibNgtcp2.ErrorClosing : LibNgtcp2.ngtcp2_conn_initiate_key_update(_connection, QuicEventLoop.Now);
@@ -913,6 +865,7 @@ public sealed unsafe partial class QuicConnection : ITimed
             PacketBytesMax = (int)LibNgtcp2.ngtcp2_conn_get_path_max_tx_udp_payload_size(_connection),
             PacketsSent = _packetsSent,
             PacketsReceived = _packetsReceived,
+            PacketsRepeated = _packetsRepeated,
             BytesSent = _bytesSent,
             BytesReceived = _bytesReceived,
             StreamLosses = losses,
@@ -922,6 +875,7 @@ public sealed unsafe partial class QuicConnection : ITimed
             SendBytesHeld = Interlocked.Read(ref _sendBytes),
             PathsValidated = _pathsValidated,
             PathsRefused = _pathsRefused,
+            AddressesFollowed = _addressesFollowed,
         });
     }
 }

@@ -17,6 +17,11 @@ public sealed unsafe partial class QuicConnection
         port.Owner = connection;
         loop.AddPort(port);
         loop.AddConnection(connection);
+        if (options.FollowsAddress)
+        {
+            loop.WatchAddresses();
+        }
+
         try
         {
             connection.StartClient();

@@ -33,6 +33,7 @@ public sealed unsafe partial class QuicConnection
         SocketAddressBytes batchLocal = _local;
         EcnCodepoint batchEcn = default;
         int failure = 0;
+        bool hasNew = false; // in the packet that is being filled
         while (quantum > 0)
         {
             nint written;
@@ -49,6 +50,7 @@ public sealed unsafe partial class QuicConnection
                 if (accepted != 0)
                 {
                     _datagramNumber++;
+                    hasNew = true;
                     PopDatagram();
                 }
                 else if (written == LibNgtcp2.ErrorInvalidArgument || written == LibNgtcp2.ErrorInvalidState)
@@ -87,6 +89,7 @@ public sealed unsafe partial class QuicConnection
                     &taken, flags, stream?.Id ?? -1, vectors, (nuint)count, now);
                 if (stream is not null && taken >= 0)
                 {
+                    hasNew = true;
                     stream.Sent(taken, isFinal && taken == streamBytes);
                     if (taken == streamBytes && (isFinal || !stream.HasMoreToSend))
                     {
@@ -137,6 +140,12 @@ public sealed unsafe partial class QuicConnection
 
             // Packets of one size to one place go out in one call.
             EcnCodepoint ecn = (EcnCodepoint)info.Ecn;
+            if (Options.SendsTwiceWhenLossy)
+            {
+                NotePacket(into, (int)written, hasNew, ecn, now);
+                hasNew = false;
+            }
+
             if (used > 0 && (written > segment || ecn != batchEcn || !_loop.PathRemote->Equals(batchRemote) || !_loop.PathLocal->Equals(batchLocal)))
             {
                 Send(batchPort, buffer, used, segment, in batchRemote, in batchLocal, batchEcn);
@@ -200,8 +209,15 @@ public sealed unsafe partial class QuicConnection
             _loop.Touch(this); // the others have their turn first
         }
 
-        _loop.SetTimer(this, LibNgtcp2.ngtcp2_conn_get_expiry(_connection));
+        SetTimer();
+        if (_cannotSend)
+        {
+            _cannotSend = false;
+            AddressesChanged();
+        }
     }
+
+    private void SetTimer() => _loop.SetTimer(this, Math.Min(LibNgtcp2.ngtcp2_conn_get_expiry(_connection), NextRepeat));
 
     // ngtcp2 does not tell that the peer wants no more of a stream, it only refuses to write it: blocked streams are tried again, a few at a
     // time, when something came.
@@ -280,6 +296,8 @@ public sealed unsafe partial class QuicConnection
     {
         _packetsSent += (bytes + segmentBytes - 1) / segmentBytes;
         _bytesSent += bytes;
-        _sendFailures += port.Send(data, bytes, segmentBytes, in remote, in local, ecn);
+        int failures = port.Send(data, bytes, segmentBytes, in remote, in local, ecn);
+        _sendFailures += failures;
+        _cannotSend |= failures > 0;
     }
 }

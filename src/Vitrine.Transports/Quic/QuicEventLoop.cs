@@ -21,6 +21,7 @@ internal sealed unsafe class QuicEventLoop : IDisposable
     private const int BatchesMax = 4;
 
     private const ulong WakeData = ulong.MaxValue;
+    private const ulong WatchData = ulong.MaxValue - 1;
 
     private readonly SafeFileHandle _epoll;
     private readonly SafeFileHandle _wake;
@@ -45,6 +46,8 @@ internal sealed unsafe class QuicEventLoop : IDisposable
     private int _isStopping;
     private bool _isEnded;
     private bool _hasPwait2 = true;
+    private bool _isWatching;
+    private AddressWatch? _watch;
 
     public QuicEventLoop(string name)
     {
@@ -154,6 +157,20 @@ internal sealed unsafe class QuicEventLoop : IDisposable
         Control(LibCEpoll.Delete, port.Socket.Descriptor, 0, 0);
         _ports[port.Index] = null;
         port.Dispose();
+    }
+
+    /// <summary>From now on its connections are told when this machine's addresses change.</summary>
+    public void WatchAddresses()
+    {
+        if (!_isWatching)
+        {
+            _isWatching = true;
+            _watch = AddressWatch.TryOpen();
+            if (_watch is not null)
+            {
+                Control(LibCEpoll.Add, _watch.Descriptor, LibCEpoll.In, WatchData);
+            }
+        }
     }
 
     public void AddConnection(QuicConnection connection) => _connections.Add(connection);
@@ -279,6 +296,8 @@ internal sealed unsafe class QuicEventLoop : IDisposable
         {
             port?.Dispose();
         }
+
+        _watch?.Dispose();
     }
 
     private void Turn()
@@ -292,6 +311,17 @@ internal sealed unsafe class QuicEventLoop : IDisposable
             if (data == WakeData)
             {
                 _ = LibC.read(_wake, out _, sizeof(ulong));
+                continue;
+            }
+
+            if (data == WatchData)
+            {
+                _watch!.Take();
+                foreach (QuicConnection connection in _connections)
+                {
+                    connection.AddressesChanged();
+                }
+
                 continue;
             }
 

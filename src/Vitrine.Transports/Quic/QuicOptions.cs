@@ -74,6 +74,10 @@ public record QuicTransportOptions
     /// <summary>Which one.</summary>
     public QuicCongestionControl CongestionControl { get; init; } = QuicCongestionControl.Cubic;
 
+    /// <summary>Where packets are lost and little is under way, packets with data are sent a second time a moment later: what is small arrives
+    /// without the round trip that repairing a loss takes, for twice its bytes.</summary>
+    public bool SendsTwiceWhenLossy { get; init; } = true;
+
     /// <summary>What awaits a read, write, accept or datagram goes on inside the event loop's thread, without a thread switch. It must
     /// never block there: every connection of the loop would wait.</summary>
     public bool RunsContinuationsInline { get; init; }
@@ -162,6 +166,10 @@ public sealed record QuicClientOptions : QuicTransportOptions
 {
     /// <summary>Roots to trust instead of the system's.</summary>
     public IReadOnlyList<X509Certificate2> Roots { get; init; } = [];
+
+    /// <summary>Connections go on by themselves from where the system sends, as soon as that is another address than theirs: Wi-Fi is left, or
+    /// found. Not those that were given a <see cref="QuicConnectOptions.LocalEndPoint"/>, and not where the server forbids it.</summary>
+    public bool FollowsAddress { get; init; } = true;
 
     /// <summary>Says whether a certificate is valid today.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

@@ -33,6 +33,9 @@ public readonly record struct QuicConnectionStatistics
     /// <summary>UDP datagrams.</summary>
     public long PacketsReceived { get; init; }
 
+    /// <summary>Of those sent, for the second time (<see cref="QuicTransportOptions.SendsTwiceWhenLossy"/>).</summary>
+    public long PacketsRepeated { get; init; }
+
     /// <summary>Of UDP payload.</summary>
     public long BytesSent { get; init; }
 
@@ -59,6 +62,9 @@ public readonly record struct QuicConnectionStatistics
 
     /// <summary>Paths that could not be proven.</summary>
     public int PathsRefused { get; init; }
+
+    /// <summary>Times that it went on from another address because this machine's had changed (<see cref="QuicClientOptions.FollowsAddress"/>).</summary>
+    public int AddressesFollowed { get; init; }
 }
 
 /// <summary>What a listener has done, and what it holds.</summary>

@@ -11,7 +11,7 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     private readonly Pipe _orders = new();
     private readonly Pipe _answers = new();
     private Task _serving = Task.CompletedTask;
-    private EchoReady _ready = new(0, "", null, null, null);
+    private EchoReady _ready = new(0, "", null, null, null, null, null);
     private StreamWriter _order = StreamWriter.Null;
     private StreamReader _answer = StreamReader.Null;
 
@@ -91,6 +91,21 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
         Assert.Null(result.Failure);
         Assert.Equal(3, result.Requests);
         Assert.True(result.ServerCpuNs > 0 && result.ServerResidentBytes > 0);
+    }
+
+    [Theory]
+    [InlineData(EchoProtocol.Quic)]
+    [InlineData(EchoProtocol.Grpc)]
+    public async Task HandsOver_TimesOfEachRequestAreTold(EchoProtocol protocol)
+    {
+        EchoLoadResult result = await PlayAsync(
+            Load(protocol) with { Connections = 1, Streams = 10, RequestsPerSecond = 200, WarmSeconds = 0, Seconds = 0.5, HandsOver = true, ConnectsTogether = true });
+        Assert.Null(result.Failure);
+        Assert.Equal((100, 0), (result.Requests, result.Failed));
+        Assert.Equal((100, 100), (result.DueNs.Count, result.AnsweredNs.Count));
+        Assert.All(result.DueNs.Zip(result.AnsweredNs), times => Assert.True(times.Second > times.First));
+        long[] due = [.. result.DueNs.Order()];
+        Assert.All(due.Zip(due.Skip(1)), pair => Assert.Equal(5_000_000, pair.Second - pair.First));
     }
 
     [Fact]
