@@ -1,6 +1,7 @@
 using Vitrine.Frames;
 using Vitrine.Lab;
 using Vitrine.Lab.Transport;
+using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
 using Vitrine.Transports.Quic;
 
@@ -10,9 +11,14 @@ namespace Vitrine.EndToEnd;
 public sealed class AdviceTests : IDisposable
 {
     private readonly CancellationToken _deadline = new CancellationTokenSource(TimeSpan.FromMinutes(4)).Token;
-    private readonly EchoCertificate _certificate = new([], TimeProvider.System);
+    private readonly EchoCertificate _certificate = new([WeakNetwork.FarAddress], TimeProvider.System);
+    private readonly string _folder = Directory.CreateTempSubdirectory("vitrine-advice-").FullName;
 
-    public void Dispose() => _certificate.Dispose();
+    public void Dispose()
+    {
+        _certificate.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
 
     [Fact]
     public async Task HostIsFound_WithEverythingThatItSpeaks()
@@ -58,6 +64,52 @@ public sealed class AdviceTests : IDisposable
         Assert.True(document.FindCase($"{authority}-http2/frames")!.Metrics["answers"] > 0);
         Assert.Null(document.FindCase($"{authority}-quic-cubic/calls"));
         Assert.True(document.FindCase($"{authority}-websocket/live")!.Metrics["roundTripMs"] > 0);
+    }
+
+    /// <summary>Host and adviser at the two ends of an emulated line, each a program of its own.</summary>
+    [Fact]
+    public async Task OverADslLine_TheFiguresAreThoseOfTheLine()
+    {
+        if (NetworkRight.Examine().State != NetworkRightState.Granted && Environment.GetEnvironmentVariable("CI") != "true")
+        {
+            return; // nobody may make namespaces here; in CI that must work
+        }
+
+        const int Port = 8790;
+        const string Token = "0123456789abcdefghijklmnop";
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(400, 300));
+        using WeakNetwork network = WeakNetwork.Create(NetworkProfiles.Dsl, 5);
+        IReadOnlyList<string> program = new LabOptions().ProgramCommand;
+        string ready = Path.Combine(_folder, "ready.json"), json = Path.Combine(_folder, "advice.json");
+        await using ChildProcess host = network.Far.Start(
+            program[0],
+            [
+                .. program.Skip(1), "share", "--display", display.Name, "--listen", network.Far.Address.ToString(), "--port", $"{Port}", "--token", Token,
+                "--cert", _certificate.CertificatePath, "--key", _certificate.KeyPath, "--ready-file", ready,
+            ]);
+        host.IgnoreOutput();
+        using PeriodicTimer poll = new(TimeSpan.FromMilliseconds(20));
+        while (!File.Exists(ready))
+        {
+            Assert.False(host.HasExited, host.Errors);
+            await poll.WaitForNextTickAsync(_deadline);
+        }
+
+        await using ChildProcess adviser = network.Near.Start(
+            program[0],
+            [
+                .. program.Skip(1), "lab", "transport", "--advise", "--quick", "--to", $"https://{network.Far.Address}:{Port}/?t={Token}",
+                "--fingerprint", _certificate.Fingerprint, "--json", json,
+            ]);
+        string said = await adviser.Output.ReadToEndAsync(_deadline);
+        Assert.True(File.Exists(json), said + adviser.Errors);
+        RunDocument document = await RunDocument.LoadAsync(json, _deadline);
+        CaseRecord rate = document.FindCase($"{network.Far.Address}:{Port}/rate")!;
+        // 15 ms each way, 16 Mbit/s of IP packets down and 1 up. A machine that is busy makes it worse; it is counted in pieces, a quarter of a round's at most.
+        Assert.True(rate.Metrics["roundTripMs"] >= 30, said);
+        Assert.InRange(rate.Metrics["downMegabitsPerSecond"], 0.1, 16 * 1.25);
+        Assert.InRange(rate.Metrics["upMegabitsPerSecond"], 0.01, 1 * 1.25);
+        Assert.DoesNotContain(document.Advice, advice => advice.Contains("--bitrate 20", StringComparison.Ordinal) || advice.Contains("--bitrate 40", StringComparison.Ordinal));
     }
 
     private Task<ShareProcess> StartAsync(PrivateDisplay display, params string[] flags) => ShareProcess.StartAsync(

@@ -54,6 +54,12 @@ public static class LabAnswer
             parts.Add($"a QUIC connection takes {Number(trips)} round trips");
         }
 
+        if (Ratio(document, "advice known of all") is double known && Ratio(document, "advice wrong vs goal") is double wrong)
+        {
+            int asked = document.Cases.Count(item => item.Name.StartsWith("advice/", StringComparison.Ordinal));
+            parts.Add($"the adviser knew {Number(known * asked)} of {asked} answers, of which {Number(wrong)} were wrong");
+        }
+
         return Sentence(parts);
     }
 

@@ -24,8 +24,9 @@ internal static class AdviseRounds
         Seconds = 2,
     };
 
-    /// <summary>What a film is: a small request, a frame back, 30 times a second. The size of the frames is set by what the path carries.</summary>
-    private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 32, RequestsPerSecond = PathRate.FramesPerSecond };
+    /// <summary>What a film is: a small request, a frame back, 30 times a second. The size of the frames is set by what the path carries. Its first
+    /// seconds say little: BBR carries in its start what it does not keep up with losses of 3 %, and falls behind afterwards.</summary>
+    private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 32, RequestsPerSecond = PathRate.FramesPerSecond, WarmSeconds = 4, Seconds = 3 };
 
     /// <summary>Bytes of each of the answers that fill a path, larger until more do not carry more.</summary>
     private static readonly int[] s_chunks = [8 << 10, 32 << 10, 128 << 10, 512 << 10];
@@ -133,7 +134,7 @@ internal static class AdviseRounds
             IReadOnlyList<Trial> tried = await Adviser.TryAsync(choices, load, Plan(options, roundTripMs), agent, share => report(from + (0.15 * share)), cancellationToken);
             Advice advice = Adviser.Choose(tried);
             IReadOnlyList<Trial> longer = await Adviser.TryAsync(
-                choices, load with { Seconds = options.Quick ? 2 : 4 }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 10, TimeSpan.FromMinutes(10), false), agent,
+                choices, load with { Seconds = load.Seconds * (options.Quick ? 1 : 2) }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 10, TimeSpan.FromMinutes(10), false), agent,
                 share => report(from + 0.15 + (0.3 * share)), cancellationToken);
             (double ratio, double low, double high) = Adviser.OverBest(longer, advice.Best.Name);
             var metrics = new Dictionary<string, double>
@@ -270,7 +271,7 @@ internal static class AdviseRounds
         });
 
         // 3. Which is best for pictures at that rate, and for calls.
-        EchoLoad frames = s_frames with { ReplyBytes = FrameBytes(rate, look), Seconds = options.Quick ? 1 : 2 };
+        EchoLoad frames = s_frames with { ReplyBytes = FrameBytes(rate, look), WarmSeconds = options.Quick ? 1 : s_frames.WarmSeconds, Seconds = options.Quick ? 1 : s_frames.Seconds };
         EchoLoad calls = s_calls with { Seconds = options.Quick ? 1 : 2 };
         IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options, roundTripMs), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
         IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options, roundTripMs), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
@@ -365,14 +366,15 @@ internal static class AdviseRounds
 
         Choice carrier = filling.MaxBy(each => each.Value.Megabits.Max()).Key;
         report($"What {carrier.Name} carries", 0.7);
-        int upBytes = (await FillAsync(carrier, isUp: true, roundTripMs, agent, options, cancellationToken)).ChunkBytes;
+        (int upBytes, List<double> upwards) = await FillAsync(carrier, isUp: true, roundTripMs, agent, options, cancellationToken);
+        (int downBytes, List<double> downwards) = filling[carrier];
         List<double> down = [], up = [];
         int rounds = options.Quick ? 3 : 5;
         for (int round = 0; round < rounds; round++)
         {
             report($"What {carrier.Name} carries", 0.75 + (0.25 * round / rounds));
-            down.Add(await FillRoundAsync(carrier, false, filling[carrier].ChunkBytes, roundTripMs, agent, options, cancellationToken));
-            up.Add(await FillRoundAsync(carrier, true, upBytes, roundTripMs, agent, options, cancellationToken));
+            down.Add(await FillRoundAsync(carrier, false, downBytes, roundTripMs, downwards.Max(), agent, options, cancellationToken));
+            up.Add(await FillRoundAsync(carrier, true, upBytes, roundTripMs, upwards.Max(), agent, options, cancellationToken));
         }
 
         return (new(down, roundTripMs), new(up, roundTripMs), carrier, filling);
@@ -385,7 +387,7 @@ internal static class AdviseRounds
         int chunk = s_chunks[0];
         foreach (int next in roundTripMs > 200 ? s_chunks[1..] : s_chunks)
         {
-            double carried = await FillRoundAsync(choice, isUp, next, roundTripMs, agent, options, cancellationToken);
+            double carried = await FillRoundAsync(choice, isUp, next, roundTripMs, megabits.Append(0).Max(), agent, options, cancellationToken);
             bool isMore = megabits.Count == 0 || carried > megabits[^1];
             chunk = isMore ? next : chunk;
             bool isMuchMore = megabits.Count == 0 || carried > 1.2 * megabits[^1];
@@ -399,10 +401,12 @@ internal static class AdviseRounds
         return (chunk, megabits);
     }
 
-    // Long enough for a window to open: it doubles each round trip.
+    // Long enough for a window to open, which doubles each round trip; and for several times what is asked for at a time, because what
+    // comes in pieces is counted in pieces.
     private static async Task<double> FillRoundAsync(
-        Choice choice, bool isUp, int bytes, double roundTripMs, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
+        Choice choice, bool isUp, int bytes, double roundTripMs, double megabitsBefore, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
     {
+        double pieces = megabitsBefore > 0 ? 4 * FillingStreams * bytes * 8 / 1e6 / megabitsBefore : 0;
         EchoLoad load = choice.Load with
         {
             PayloadBytes = isUp ? bytes : 32,
@@ -412,7 +416,7 @@ internal static class AdviseRounds
             RequestsPerSecond = 0,
             RequestsMax = Math.Max(1, FillingBytesMax / bytes),
             WarmSeconds = Math.Clamp(6 * roundTripMs / 1e3, 0.15, options.Quick ? 0.5 : 3),
-            Seconds = Math.Clamp(6 * roundTripMs / 1e3, options.Quick ? 0.5 : 1.2, options.Quick ? 1 : 3),
+            Seconds = Math.Clamp(Math.Max(6 * roundTripMs / 1e3, pieces), options.Quick ? 0.5 : 1.2, options.Quick ? 2 : 4),
             KeepsValues = false,
             TimeoutSeconds = AdvisedHost.PatienceSeconds,
         };
