@@ -21,6 +21,10 @@ internal static class HandoverRounds
     /// <summary>After a change for so long gaps count as its own, unless they began before the next.</summary>
     private const long WatchedNs = 1_100_000_000;
 
+    /// <summary>So many packets have come before the first change: the handshake is over, which cannot change its path, and requests are
+    /// answered.</summary>
+    private const int SettledPackets = 80;
+
     /// <summary>What is before the first change and after the last one.</summary>
     private const double MarginSeconds = 2;
 
@@ -60,7 +64,12 @@ internal static class HandoverRounds
                 Task<EchoLoadResult> playing = agent.PlayAsync(
                     load with { Protocol = target.Protocol, Address = target.Address, ServerProcessId = target.ProcessId }, cancellationToken);
                 Random random = new((int)(Seed + (ulong)round)); // the same times for each
-                await Task.Delay(TimeSpan.FromSeconds(MarginSeconds), cancellationToken);
+                long before = network.CurrentPath.DownCounters.Forwarded;
+                while (!playing.IsCompleted && network.CurrentPath.DownCounters.Forwarded - before < SettledPackets)
+                {
+                    await Task.Delay(20, cancellationToken);
+                }
+
                 for (int change = 0; change < changes && !playing.IsCompleted; change++)
                 {
                     changedNs.Add(Stopwatch.GetTimestamp());
