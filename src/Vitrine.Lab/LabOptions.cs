@@ -15,6 +15,9 @@ public sealed record LabOptions
     /// <summary>How long each server is loaded by <c>transport</c>, all rounds together.</summary>
     public TimeSpan TransportDuration { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>How many handshakes <c>transport</c> makes over each way when it is asked for them.</summary>
+    public int Handshakes { get; init; } = 100_000;
+
     /// <summary>Parts of the laboratory to run, of those that it names; none: its usual ones.</summary>
     public IReadOnlyCollection<string> Only { get; init; } = [];
 

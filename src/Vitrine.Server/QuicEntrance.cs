@@ -15,19 +15,16 @@ namespace Vitrine.Server;
 /// <summary>The way in over QUIC: calls and the live stream on a UDP port, behind the same tokens, seats and limits as over TCP.</summary>
 internal sealed class QuicEntrance : IAsyncDisposable
 {
-    // More of what waits to be acknowledged could not be replaced by something newer. At 200 ms round trip it carries 20 Mbit/s of tiles.
-    private const int StreamSendBytesMax = 512 << 10;
-    private const int ConnectionSendBytesMax = 4 << 20;
-
     private readonly QuicCallServer _server;
     private readonly ShareSession _session;
     private readonly ViewerSeats _seats;
 
     private QuicEntrance(
-        QuicListener listener, CallTable calls, CallAccess access, ShareSession session, ViewerSeats seats, ILogger? log, string fingerprint, QuicCongestionControl congestion)
+        QuicListener listener, CallTable calls, CallAccess access, PeerLedger peers, ShareSession session, ViewerSeats seats, ILogger? log, string fingerprint,
+        QuicCongestionControl congestion)
     {
         (_session, _seats, Fingerprint, Congestion) = (session, seats, fingerprint, congestion);
-        _server = new(listener, calls, new() { Access = access, Logger = log, Live = ServeAsync });
+        _server = new(listener, calls, new() { Access = access, Peers = peers, Logger = log, Live = ServeAsync });
     }
 
     /// <summary>Where it listens.</summary>
@@ -46,14 +43,15 @@ internal sealed class QuicEntrance : IAsyncDisposable
     /// <param name="viewersMax">Most viewers.</param>
     /// <param name="calls">What is served.</param>
     /// <param name="access">What tokens grant.</param>
+    /// <param name="peers">What peers may do, over TCP too.</param>
     /// <param name="session">What is shared.</param>
     /// <param name="seats">Of viewers.</param>
     /// <param name="log">For faults of handlers.</param>
     /// <param name="why">Why it does not work here; empty when it does.</param>
     /// <returns>Null when it does not work here: the ways over TCP go on.</returns>
     public static QuicEntrance? TryStart(
-        IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion, int viewersMax, CallTable calls, CallAccess access, ShareSession session,
-        ViewerSeats seats, ILogger? log, out string why)
+        IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion, int viewersMax, CallTable calls, CallAccess access, PeerLedger peers,
+        ShareSession session, ViewerSeats seats, ILogger? log, out string why)
     {
         if (!QuicSupport.TryLoad(out why))
         {
@@ -61,20 +59,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
         }
 
         why = "";
-        QuicListenerOptions options = new()
-        {
-            EndPoint = endPoint,
-            Certificate = certificate,
-            Protocols = [QuicCallServer.Protocol],
-            CongestionControl = congestion,
-            ConnectionsMax = (viewersMax * 4) + 64, // as over TCP
-            HandshakesMax = 256,
-            AcceptBacklogMax = 256,
-            RetryAboveHandshakes = 32,
-            UnidirectionalStreamsMax = 0,
-            StreamSendBytesMax = StreamSendBytesMax,
-            ConnectionSendBytesMax = ConnectionSendBytesMax,
-        };
+        QuicListenerOptions options = QuicCallServer.Listening(endPoint, certificate, connectionsMax: (viewersMax * 4) + 64, peers) with { CongestionControl = congestion }; // as over TCP
         try
         {
             QuicListener listener;
@@ -87,7 +72,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
                 listener = QuicListener.Listen(options with { EndPoint = new(endPoint.Address, 0) });
             }
 
-            return new(listener, calls, access, session, seats, log, HostCertificate.Fingerprint(certificate), congestion);
+            return new(listener, calls, access, peers, session, seats, log, HostCertificate.Fingerprint(certificate), congestion);
         }
         catch (Exception exception) when (exception is SocketException or QuicException or System.Security.Cryptography.CryptographicException)
         {

@@ -50,6 +50,7 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly CallGate _gate;
     private readonly ILogger? _callLog;
     private readonly Lock _quicLock = new();
+    private readonly PeerLedger _peers;
     private volatile QuicEntrance? _quic;
     private QuicEntrance? _otherQuic; // sends with the other congestion control; from when somebody asks for it
     private int _isStopped;
@@ -63,6 +64,7 @@ public sealed class VitrineServer : IAsyncDisposable
         _seats = new(options.ViewersMax);
         _desktop = new(session, _seats);
         _failures = new(time);
+        _peers = new(time);
         _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
         _export = OtlpExport.StartIfAsked();
         _calls = new(Bindings());
@@ -172,7 +174,7 @@ public sealed class VitrineServer : IAsyncDisposable
         {
             // QUIC has no way without TLS: on loopback too a certificate is shown, the one that is kept for the network.
             X509Certificate2 certificate = _certificate ?? (own = HostCertificate.Load(_options, _time));
-            return QuicEntrance.TryStart(endPoint, certificate, congestion, _options.ViewersMax, _calls, _gate.Check, _session, _seats, _callLog, out why);
+            return QuicEntrance.TryStart(endPoint, certificate, congestion, _options.ViewersMax, _calls, _gate.Check, _peers, _session, _seats, _callLog, out why);
         }
         catch (ServerStartException exception)
         {
@@ -279,6 +281,11 @@ public sealed class VitrineServer : IAsyncDisposable
             return next(context);
         });
         app.UseJsonCalls(_calls, new() { Access = _gate.Check, Logger = _callLog, About = ("Vitrine", ProgramVersion) });
+        app.Use(next => context =>
+        {
+            PeerLimits.Served(context); // calls say so themselves when they end well
+            return next(context);
+        });
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan }); // the viewer's clock requests show that it lives
         app.Use(next => context => context.Request.Path.Value switch
         {
@@ -312,15 +319,10 @@ public sealed class VitrineServer : IAsyncDisposable
         KestrelServerLimits limits = kestrel.Limits;
         limits.MaxConcurrentConnections = (_options.ViewersMax * 4) + 64; // a page loads over up to six connections
         limits.MaxRequestBodySize = 0;
-        limits.MaxRequestLineSize = 4 * 1024;
-        limits.MaxRequestHeadersTotalSize = 16 * 1024;
-        limits.MaxRequestHeaderCount = 64;
-        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
         GrpcServer.ConfigureLimits(limits);
-        limits.MaxResponseBufferSize = 64 * 1024; // what waits here cannot be replaced by something newer
         kestrel.Listen(_options.Listen, _options.Port, listen =>
         {
+            listen.UsePeerLimits(_peers);
             listen.UseLiveSockets();
             if (_certificate is not null)
             {

@@ -10,7 +10,7 @@ namespace Vitrine.Cli.Verbs;
 internal sealed class EchoVerb : Verb
 {
     private readonly Terminal _terminal;
-    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load", Description = "serve: answer echoes over every transport; load: make them as standard input says" }.AcceptOnlyFromAmong("serve", "load");
+    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP; 0: any" };
     private readonly Option<string> _certificate = new("--cert") { HelpName = "FILE", Description = "serve: certificate, PEM", Required = false };
@@ -36,11 +36,19 @@ internal sealed class EchoVerb : Verb
     private async Task<int> RunAsync(ParseResult parsed)
     {
         using StopSignal stop = new();
-        if (parsed.GetValue(_role) == "load")
+        Func<TextReader, TextWriter, CancellationToken, Task>? agent = parsed.GetValue(_role) switch
+        {
+            "load" => LoadAgent.RunAsync,
+            "stream" => StreamAgent.RunAsync,
+            "attack" => AttackAgent.RunAsync,
+            "handshakes" => HandshakeAgent.RunAsync,
+            _ => null,
+        };
+        if (agent is not null)
         {
             try
             {
-                await LoadAgent.RunAsync(Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
+                await agent(Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
             {

@@ -51,9 +51,9 @@ internal readonly record struct Holdings(
         }
     }
 
-    // Without the program's own files: the runtime keeps two descriptors of every assembly from its first use on, and some
-    // are first used when hot code is compiled again, thousands of frames later.
-    private static int CountDescriptors(int processId)
+    /// <summary>Open files of a process, without the program's own: the runtime keeps two descriptors of every assembly from its first use on,
+    /// and some are first used when hot code is compiled again, thousands of frames later.</summary>
+    public static int CountDescriptors(int processId)
     {
         string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd");
         return Directory.EnumerateFileSystemEntries(folder)

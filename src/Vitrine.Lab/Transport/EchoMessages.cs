@@ -27,7 +27,9 @@ public enum EchoProtocol
 /// <param name="CallsBbr">Calls over QUIC, answered with bbr; likewise.</param>
 /// <param name="QuicBbr">Raw echoes over QUIC, sent with bbr; likewise.</param>
 /// <param name="QuicBbrOnce">The same, where nothing is sent twice (<see cref="Vitrine.Transports.Quic.QuicTransportOptions.SendsTwiceWhenLossy"/>); likewise.</param>
-internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? Calls, string? CallsBbr, string? QuicBbr, string? QuicBbrOnce);
+/// <param name="HostCalls">Calls over QUIC, with a host's limits; likewise.</param>
+internal sealed record EchoReady(int ProcessId, string Https, string? Quic, string? Calls, string? CallsBbr, string? QuicBbr, string? QuicBbrOnce,
+    string? HostCalls);
 
 /// <summary>What a server that runs on .NET has used up to now.</summary>
 /// <param name="AllocatedBytes">Managed memory taken.</param>
@@ -35,6 +37,225 @@ internal sealed record EchoReady(int ProcessId, string Https, string? Quic, stri
 /// <param name="PauseNsP99">Of these, nanoseconds.</param>
 /// <param name="PauseNsMax">Likewise.</param>
 internal sealed record EchoServerFigures(long AllocatedBytes, long Collections, long PauseNsP99, long PauseNsMax);
+
+/// <summary>What a server of ours holds when its heap has been collected: what is still in use.</summary>
+/// <param name="ManagedBytes">Of the garbage collector's heap.</param>
+/// <param name="NativeBytes">Of the C library's heap, the libraries' memory included.</param>
+/// <param name="QuicBytes">Of QUIC's own blocks, which the C library's heap does not have.</param>
+/// <param name="Threads">Of the process.</param>
+/// <param name="Descriptors">Open files and sockets.</param>
+/// <param name="QuicConnections">Of calls, those being closed included.</param>
+/// <param name="Refusals">What was refused and given up up to now, by limit.</param>
+internal sealed record EchoServerHoldings(
+    long ManagedBytes, long NativeBytes, long QuicBytes, int Threads, int Descriptors, int QuicConnections, IReadOnlyDictionary<string, long> Refusals)
+{
+    /// <summary>Memory in use.</summary>
+    [JsonIgnore]
+    public long LiveBytes => ManagedBytes + NativeBytes + QuicBytes;
+}
+
+/// <summary>Streams that answers flow on at a steady rate, all on one connection.</summary>
+/// <remarks>As <see cref="EchoLoad"/>.</remarks>
+internal sealed record StreamLoad
+{
+    /// <summary>Over what: calls of <c>vitrine.v1.Echo/Duplex</c>.</summary>
+    public required EchoProtocol Protocol { get; set; }
+
+    /// <summary>The server: address and port.</summary>
+    public required string Address { get; set; }
+
+    /// <summary>SHA-256 of its certificate.</summary>
+    public required string Fingerprint { get; set; }
+
+    /// <summary>Streams. The first is the one that may stop reading.</summary>
+    public int Streams { get; set; } = 50;
+
+    /// <summary>Answers a second of all streams together, each due at its own time (an open loop).</summary>
+    public double AnswersPerSecond { get; set; } = 1000;
+
+    /// <summary>Bytes of an answer. 20 of 16 KiB a second fill within 5 s whatever a transport holds for a stream that is not read.</summary>
+    public int AnswerBytes { get; set; } = 16 << 10;
+
+    /// <summary>How long opening them may take.</summary>
+    public double TimeoutSeconds { get; set; } = 20;
+}
+
+/// <summary>What a stream agent is to do next: open streams, measure those that are open, or close them.</summary>
+/// <remarks>As <see cref="EchoLoad"/>.</remarks>
+internal sealed record StreamOrder
+{
+    /// <summary>Opens these; null: goes on with those that are open.</summary>
+    public StreamLoad? Open { get; set; }
+
+    /// <summary>Time in which answers are due that are counted; 0: none.</summary>
+    public double Seconds { get; set; }
+
+    /// <summary>Whether the first stream is not read, from now until another order.</summary>
+    public bool Stalls { get; set; }
+
+    /// <summary>Whether all are closed now.</summary>
+    public bool Closes { get; set; }
+}
+
+/// <summary>What became of a stream order, one line of JSON.</summary>
+internal sealed record StreamResult
+{
+    /// <summary>Why it went wrong; null when it did not.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Answers that were due in this time on the streams that were read throughout.</summary>
+    public long Answers { get; init; }
+
+    /// <summary>Of these, those that had not come two seconds after its end.</summary>
+    public long Missing { get; init; }
+
+    /// <summary>Of these, from when they were due; as in <see cref="EchoLoadResult.Latency"/>.</summary>
+    public string Latency { get; init; } = "";
+
+    /// <summary>Answers that the first stream has had up to now.</summary>
+    public long StalledAnswers { get; init; }
+
+    /// <summary>Why the first stream is over; null while it is not.</summary>
+    public string? StalledEnd { get; init; }
+
+    /// <summary>Processor time of the agent, nanoseconds.</summary>
+    public long ClientCpuNs { get; init; }
+}
+
+/// <summary>How a handshake ends.</summary>
+internal enum HandshakeKind
+{
+    /// <summary>As it should.</summary>
+    Whole,
+
+    /// <summary>The client is never heard of after its first flight.</summary>
+    Vanished,
+
+    /// <summary>The client's first flight has other bits, or a part of them.</summary>
+    Garbled,
+
+    /// <summary>The client speaks a protocol that the server does not.</summary>
+    OtherProtocol,
+
+    /// <summary>The client does not take the server's certificate.</summary>
+    Distrusted,
+}
+
+/// <summary>What a handshake agent is to do next.</summary>
+/// <remarks>As <see cref="EchoLoad"/>.</remarks>
+internal sealed record HandshakeOrder
+{
+    /// <summary>Over what: QUIC, or TLS on TCP for the others.</summary>
+    public required EchoProtocol Protocol { get; set; }
+
+    /// <summary>The server: address and port, on loopback.</summary>
+    public required string Address { get; set; }
+
+    /// <summary>SHA-256 of its certificate.</summary>
+    public required string Fingerprint { get; set; }
+
+    /// <summary>How many, every second one broken.</summary>
+    public int Count { get; set; } = 1000;
+
+    /// <summary>How many at a time.</summary>
+    public int AtATime { get; set; } = 16;
+
+    /// <summary>Of what is garbled.</summary>
+    public int Seed { get; set; } = 20;
+}
+
+/// <summary>What became of handshakes, one line of JSON.</summary>
+internal sealed record HandshakeResult
+{
+    /// <summary>Why there were none; null when there were.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Those that ended as they were meant to, by kind.</summary>
+    public IReadOnlyDictionary<HandshakeKind, long> Ended { get; init; } = new Dictionary<HandshakeKind, long>();
+
+    /// <summary>Those that did not.</summary>
+    public long Unexpected { get; init; }
+
+    /// <summary>Of these, what the first one said.</summary>
+    public string? FirstUnexpected { get; init; }
+
+    /// <summary>What the agent itself holds afterwards, its heap collected.</summary>
+    public long LiveBytes { get; init; }
+
+    /// <summary>Likewise.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Likewise.</summary>
+    public int Descriptors { get; init; }
+}
+
+/// <summary>What a malicious client does, as fast as it can.</summary>
+internal enum AttackKind
+{
+    /// <summary>Begins calls and resets them at once (CVE-2023-44487).</summary>
+    Resets,
+
+    /// <summary>Begins handshakes and leaves.</summary>
+    Handshakes,
+
+    /// <summary>Asks for the largest answers on all the streams it may have, and does not read.</summary>
+    Readers,
+
+    /// <summary>Sends requests that are small packed and huge unpacked, nested deeply, or announced larger than anything.</summary>
+    Bombs,
+
+    /// <summary>Sends heads without end, and small ones that become large (CVE-2024-27316).</summary>
+    Headers,
+
+    /// <summary>Uses as much processor time as it gets and leaves the server alone: what malicious clients on the same machine cost by being
+    /// there.</summary>
+    Spinning,
+}
+
+/// <summary>What an attack agent is to do next.</summary>
+/// <remarks>As <see cref="EchoLoad"/>.</remarks>
+internal sealed record AttackOrder
+{
+    /// <summary>Over what.</summary>
+    public required EchoProtocol Protocol { get; set; }
+
+    /// <summary>The server: address and port, on loopback.</summary>
+    public required string Address { get; set; }
+
+    /// <summary>SHA-256 of its certificate.</summary>
+    public required string Fingerprint { get; set; }
+
+    /// <summary>Clients, each at an address of its own (127.0.0.2 and on).</summary>
+    public int Clients { get; set; } = 5;
+
+    /// <summary>What they do, by turns.</summary>
+    public IReadOnlyList<AttackKind> Kinds { get; set; } = [];
+
+    /// <summary>For how long.</summary>
+    public double Seconds { get; set; } = 5;
+
+    /// <summary>Whether it is over as soon as every client has struck.</summary>
+    public bool EndsWhenStruck { get; set; }
+}
+
+/// <summary>What became of an attack, one line of JSON.</summary>
+internal sealed record AttackResult
+{
+    /// <summary>Why there was none; null when there was.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Connections that were made, by kind.</summary>
+    public IReadOnlyDictionary<AttackKind, long> Connections { get; init; } = new Dictionary<AttackKind, long>();
+
+    /// <summary>Calls, handshakes or heads, by kind.</summary>
+    public IReadOnlyDictionary<AttackKind, long> Blows { get; init; } = new Dictionary<AttackKind, long>();
+
+    /// <summary>Connections that the server refused or closed, by kind.</summary>
+    public IReadOnlyDictionary<AttackKind, long> Refused { get; init; } = new Dictionary<AttackKind, long>();
+
+    /// <summary>Processor time of the clients, nanoseconds.</summary>
+    public long ClientCpuNs { get; init; }
+}
 
 /// <summary>What a load agent is to do next.</summary>
 /// <remarks>Properties that can be set: what a line of JSON leaves out keeps its default then.</remarks>
@@ -169,6 +390,13 @@ internal sealed record EchoLoadResult
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(EchoReady))]
 [JsonSerializable(typeof(EchoServerFigures))]
+[JsonSerializable(typeof(EchoServerHoldings))]
+[JsonSerializable(typeof(StreamOrder))]
+[JsonSerializable(typeof(StreamResult))]
+[JsonSerializable(typeof(AttackOrder))]
+[JsonSerializable(typeof(AttackResult))]
+[JsonSerializable(typeof(HandshakeOrder))]
+[JsonSerializable(typeof(HandshakeResult))]
 [JsonSerializable(typeof(EchoLoad))]
 [JsonSerializable(typeof(EchoLoadResult))]
 internal sealed partial class EchoJson : JsonSerializerContext;

@@ -7,9 +7,12 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Vitrine.Measurement;
+using Vitrine.Transports;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
@@ -27,12 +30,16 @@ public static class EchoServer
 
     private const int RequestBytesMax = 4 << 20;
 
+    /// <summary>Of a host with as many viewers as it takes by default.</summary>
+    private const int ConnectionsMax = 320;
+
     /// <summary>Pauses between two looks count with their mean.</summary>
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures» it reads.</summary>
+    /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures»
+    /// or «holdings» it reads.</summary>
     /// <param name="listen">Address.</param>
-    /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls, and two more for raw echoes with bbr; 0: any.</param>
+    /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls, two more for raw echoes with bbr, and one for calls as of a host; 0: any.</param>
     /// <param name="certificate">With its key. Owned by the caller.</param>
     /// <param name="input">Orders.</param>
     /// <param name="output">Answers.</param>
@@ -42,7 +49,9 @@ public static class EchoServer
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
-        await using WebApplication web = Build(new IPEndPoint(listen, port), certificate);
+        CallTable table = new(new EchoService().Bindings);
+        PeerLedger peers = new();
+        await using WebApplication web = Build(new IPEndPoint(listen, port), certificate, table, peers);
         await web.StartAsync(cancellationToken);
         int chosen = new Uri(web.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
         await using QuicListener? quic = TryListen(port, QuicCongestionControl.Cubic);
@@ -50,12 +59,14 @@ public static class EchoServer
         await using QuicListener? quicBbrOnce = TryListen(port == 0 ? 0 : port + 4, QuicCongestionControl.Bbr, sendsTwice: false);
         await using QuicCallServer? calls = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Cubic);
         await using QuicCallServer? callsBbr = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 2), certificate, QuicCongestionControl.Bbr);
+        await using QuicCallServer? hostCalls = TryServeAsHost(new IPEndPoint(listen, port == 0 ? 0 : port + 5), certificate, table, peers);
+        using LimitCounts limits = new();
         QuicListener[] listeners = [.. ((QuicListener?[])[quic, quicBbr, quicBbrOnce]).OfType<QuicListener>()];
         Task echoing = Task.WhenAll(listeners.Select(AcceptAsync));
         EchoReady ready = new(
             Environment.ProcessId, new IPEndPoint(listen, chosen).ToString(), quic?.LocalEndPoint.ToString(),
             calls?.Listener.LocalEndPoint.ToString(), callsBbr?.Listener.LocalEndPoint.ToString(),
-            quicBbr?.LocalEndPoint.ToString(), quicBbrOnce?.LocalEndPoint.ToString());
+            quicBbr?.LocalEndPoint.ToString(), quicBbrOnce?.LocalEndPoint.ToString(), hostCalls?.Listener.LocalEndPoint.ToString());
         await output.WriteLineAsync(JsonSerializer.Serialize(ready, EchoJson.Default.EchoReady));
         await output.FlushAsync(cancellationToken);
         GarbageCollectionProbe collections = new();
@@ -94,6 +105,11 @@ public static class EchoServer
                         await output.WriteLineAsync(JsonSerializer.Serialize(figures, EchoJson.Default.EchoServerFigures));
                         await output.FlushAsync(cancellationToken);
                     }
+                    else if (order == "holdings")
+                    {
+                        await output.WriteLineAsync(JsonSerializer.Serialize(ReadHoldings(hostCalls, limits), EchoJson.Default.EchoServerHoldings));
+                        await output.FlushAsync(cancellationToken);
+                    }
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -111,28 +127,57 @@ public static class EchoServer
         }
     }
 
-    private static WebApplication Build(IPEndPoint endPoint, X509Certificate2 certificate)
+    private static EchoServerHoldings ReadHoldings(QuicCallServer? calls, LimitCounts limits)
+    {
+        LiveMemory memory = LiveMemory.Collect();
+        QuicListenerStatistics quic = calls?.Listener.GetStatistics() ?? new();
+        Dictionary<string, long> refusals = limits.Read();
+        refusals["quic.connections-refused"] = quic.ConnectionsRefused;
+        refusals["quic.retries-sent"] = quic.RetriesSent;
+        refusals["quic.handshakes-failed"] = quic.HandshakesFailed;
+        refusals["quic.protocol-errors"] = quic.ProtocolErrors;
+        refusals["quic.datagrams-dropped"] = quic.DatagramsDropped;
+        return new(memory.ManagedBytes, memory.NativeBytes, quic.BufferBytes, memory.Threads, memory.Descriptors, quic.Connections, refusals);
+    }
+
+    private static WebApplication Build(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Services.AddSingleton<IHostLifetime, CallerLifetime>();
         builder.WebHost.UseKestrelCore();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true); // as a host that shares: nothing of ours blocks
+        builder.Services.Replace(ServiceDescriptor.Singleton<IMemoryPoolFactory<byte>, SendBlocks>());
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            GrpcServer.ConfigureLimits(kestrel.Limits);
+            kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
             kestrel.Limits.MaxRequestBodySize = RequestBytesMax;
             kestrel.Listen(endPoint, listen =>
             {
+                listen.UsePeerLimits(peers);
+                listen.UseLiveSockets();
                 listen.Protocols = HttpProtocols.Http2;
                 listen.UseHttps(certificate);
             });
         });
-        CallTable table = new(new EchoService().Bindings);
         WebApplication web = builder.Build();
         web.UseGrpcCalls(table, new GrpcServerOptions());
         web.UseJsonCalls(table, new JsonServerOptions());
         return web;
+    }
+
+    private static QuicCallServer? TryServeAsHost(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers)
+    {
+        try
+        {
+            return new(QuicListener.Listen(QuicCallServer.Listening(endPoint, certificate, ConnectionsMax, peers)), table, new QuicCallServerOptions { Peers = peers });
+        }
+        catch (PlatformNotSupportedException)
+        {
+            return null;
+        }
     }
 
     // Without its libraries the others are measured.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Vitrine.Lab.Transport;
 
@@ -39,12 +40,17 @@ internal sealed class EchoServerProcess : IAsyncDisposable
     }
 
     /// <summary>What it has used up to now.</summary>
-    public async Task<EchoServerFigures> ReadFiguresAsync(CancellationToken cancellationToken)
+    public Task<EchoServerFigures> ReadFiguresAsync(CancellationToken cancellationToken) => AskAsync("figures", EchoJson.Default.EchoServerFigures, cancellationToken);
+
+    /// <summary>What it holds when its heap has been collected, which pauses it for some milliseconds.</summary>
+    public Task<EchoServerHoldings> ReadHoldingsAsync(CancellationToken cancellationToken) => AskAsync("holdings", EchoJson.Default.EchoServerHoldings, cancellationToken);
+
+    private async Task<T> AskAsync<T>(string order, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
-        await _child.Input.WriteLineAsync("figures".AsMemory(), cancellationToken);
+        await _child.Input.WriteLineAsync(order.AsMemory(), cancellationToken);
         await _child.Input.FlushAsync(cancellationToken);
         string line = await _child.Output.ReadLineAsync(cancellationToken) ?? throw new LaboratoryException($"The echo server has ended: {_child.Errors}");
-        return JsonSerializer.Deserialize(line, EchoJson.Default.EchoServerFigures)!;
+        return JsonSerializer.Deserialize(line, type)!;
     }
 
     public ValueTask DisposeAsync() => _child.DisposeAsync();

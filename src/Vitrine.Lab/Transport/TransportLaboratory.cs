@@ -12,7 +12,8 @@ public sealed class TransportLaboratory : ILaboratory
     /// <summary>The part that gives advice.</summary>
     public const string Advise = "advise";
 
-    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets";
+    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets",
+        Stalled = "stalled", Hostile = "hostile", Handshakes = "handshakes";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
     private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
@@ -26,7 +27,7 @@ public sealed class TransportLaboratory : ILaboratory
         TimeSpan.FromMinutes(75),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Advise, AdviceCheck, DataSets],
+        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets],
     };
 
     /// <inheritdoc/>
@@ -43,6 +44,25 @@ public sealed class TransportLaboratory : ILaboratory
             targets.Missing.ForEach(run.NotMeasured);
             await using LoadProcess agent = LoadProcess.Start(options);
             await OnLoopbackAsync(run, targets, agent, certificate, options, progress, Runs, cancellationToken);
+        }
+
+        if (Runs(Stalled, inQuick: false) || Runs(Hostile, inQuick: false) || options.Only.Contains(Handshakes))
+        {
+            await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
+            if (Runs(Stalled, inQuick: false))
+            {
+                await StalledRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+            }
+
+            if (Runs(Hostile, inQuick: false))
+            {
+                await HostileRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+            }
+
+            if (options.Only.Contains(Handshakes))
+            {
+                await HandshakeRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+            }
         }
 
         if (Runs(Setup))

@@ -76,8 +76,9 @@ public sealed partial class GrpcServer
             CallCompression encoding = ReadEncoding(request.Headers[GrpcHeaders.Encoding]);
             CallDeadline deadline = ReadDeadline(request.Headers[GrpcHeaders.Timeout]);
             GrpcServerCall call = _calls.Get();
-            call.Begin(context, binding, grants, deadline, encoding);
-            return RunAsync(call);
+            PeerConnection? connection = PeerLimits.Of(context);
+            call.Begin(context, connection, binding, grants, deadline, encoding);
+            return RunAsync(call, connection);
         }
         catch (CallException refusal)
         {
@@ -87,10 +88,17 @@ public sealed partial class GrpcServer
         }
     }
 
-    /// <summary>Settings of Kestrel that gRPC wants: streams, header table, keep-alive. Called from <c>ConfigureKestrel</c>.</summary>
+    /// <summary>What Kestrel takes from each client, and what gRPC wants of it: heads, waiting answers, streams, header table, keep-alive.
+    /// Called from <c>ConfigureKestrel</c>.</summary>
     public static void ConfigureLimits(KestrelServerLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
+        limits.MaxRequestLineSize = 4 * 1024;
+        limits.MaxRequestHeadersTotalSize = 16 * 1024;
+        limits.MaxRequestHeaderCount = 96; // 64 of metadata, which gRPC itself refuses when they are more, and what every request has
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        limits.MaxResponseBufferSize = 64 * 1024; // what waits here cannot be replaced by something newer
         Http2Limits http2 = limits.Http2;
         http2.MaxStreamsPerConnection = 100; // RFC 9113 section 6.5.2 advises no fewer
         http2.HeaderTableSize = 4096; // a call's headers from grpc-js: 346 bytes with 0, 250 with 1,024, 233 with 4,096, no fewer with 65,536
@@ -128,7 +136,7 @@ public sealed partial class GrpcServer
         }
     }
 
-    private async Task RunAsync(GrpcServerCall call)
+    private async Task RunAsync(GrpcServerCall call, PeerConnection? connection)
     {
         CallException? failure = null;
         try
@@ -152,7 +160,22 @@ public sealed partial class GrpcServer
                 LogFault(logger, call.Method.Path, exception);
             }
         }
-        GrpcMeter.Ended(failure?.Code ?? CallStatusCode.Ok);
+
+        CallStatusCode code = failure?.Code ?? CallStatusCode.Ok;
+        GrpcMeter.Ended(code);
+        if (code == CallStatusCode.Ok)
+        {
+            connection?.Served();
+        }
+        else if (code is CallStatusCode.ResourceExhausted or CallStatusCode.Internal)
+        {
+            connection?.NoteOversize();
+        }
+        else if (code == CallStatusCode.Cancelled)
+        {
+            connection?.NoteBrokenOff();
+        }
+
         if (await call.FinishAsync(failure))
         {
             _calls.Return(call);

@@ -19,6 +19,9 @@ namespace Vitrine.Transports.Grpc;
 internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
 #pragma warning restore CA1001
 {
+    // What a single answer may leave waiting when its call has ended: less than a block of the web server's.
+    private const int UnwatchedBytesMax = 32 << 10;
+
     private const int ResetCancel = 0x8; // RFC 9113 section 7
     private const int ResetCalm = 0xb;
 
@@ -33,6 +36,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     private CancellationTokenRegistration _aborted;
     private Timer? _stall; // made by the first write that waits
     private HttpContext _context = null!;
+    private PeerConnection? _connection;
     private CallBinding _binding = null!;
     private PipeReader _reader = null!;
     private PipeWriter _writer = null!;
@@ -96,9 +100,9 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     /// <summary>Whether the stream is over before the handler: deadline, reset, connection lost, stalled reader.</summary>
     public bool IsOver => _over.IsCancellationRequested || _isStalled || _context.RequestAborted.IsCancellationRequested;
 
-    public void Begin(HttpContext context, CallBinding binding, ViewerGrants grants, CallDeadline deadline, CallCompression encoding)
+    public void Begin(HttpContext context, PeerConnection? connection, CallBinding binding, ViewerGrants grants, CallDeadline deadline, CallCompression encoding)
     {
-        (_context, _binding, _grants, _deadline, _requestEncoding) = (context, binding, grants, deadline, encoding);
+        (_context, _connection, _binding, _grants, _deadline, _requestEncoding) = (context, connection, binding, grants, deadline, encoding);
         (_reader, _writer) = (context.Request.BodyReader, context.Response.BodyWriter);
         // Answers are compressed as requests are: who compresses wants it so, and can.
         _responseEncoding = encoding == CallCompression.Gzip && GrpcHeaders.HoldsGzip(context.Request.Headers[GrpcHeaders.AcceptEncoding].ToString()) ? CallCompression.Gzip : CallCompression.None;
@@ -172,6 +176,11 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         }
 
         _isWritten = true;
+        if (message.CalculateSize() > UnwatchedBytesMax)
+        {
+            return WriteAndFlushAsync(message);
+        }
+
         if (StartResponse() is { IsCompletedSuccessfully: false } start)
         {
             return WriteAfterAsync(start, message);
@@ -223,7 +232,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
             return false; // rare; whoever still holds the token sees it cancelled, and the object is left to the collector
         }
 
-        (_context, _binding, _reader, _writer) = (null!, null!, null!, null!);
+        (_context, _connection, _binding, _reader, _writer) = (null!, null, null!, null!, null!);
         (_wake, _aborted, _peer) = (default, default, null);
         (_isMetadataRead, _isLinked, _isRead, _isStarted, _isWritten, _isStalled, _wasReset) = (false, false, false, false, false, false, false);
         _requestMetadata.Clear();
@@ -370,19 +379,33 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
             await StartResponse();
         }
 
-        MessageFrame.Write(message, _responseEncoding, server.Options.ResponseBytesMax, _writer);
-        ValueTask<FlushResult> flush = _writer.FlushAsync();
-        if (!flush.IsCompletedSuccessfully)
+        int bytes = 0;
+        if (_connection is not null)
         {
-            WatchFlush();
-            try
+            bytes = message.CalculateSize();
+            await _connection.Room.TakeAsync(bytes, _over.Token);
+        }
+
+        try
+        {
+            MessageFrame.Write(message, _responseEncoding, server.Options.ResponseBytesMax, _writer);
+            ValueTask<FlushResult> flush = _writer.FlushAsync();
+            if (!flush.IsCompletedSuccessfully)
             {
-                await flush;
+                WatchFlush();
+                try
+                {
+                    await flush;
+                }
+                finally
+                {
+                    Volatile.Write(ref _flushEndMilliseconds, 0);
+                }
             }
-            finally
-            {
-                Volatile.Write(ref _flushEndMilliseconds, 0);
-            }
+        }
+        finally
+        {
+            _connection?.Room.Release(bytes);
         }
 
         if (_isStalled || _over.IsCancellationRequested)
@@ -463,6 +486,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         if (resets.Add())
         {
             GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
+            _connection?.NoteAbuse();
             _context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
         }
     }

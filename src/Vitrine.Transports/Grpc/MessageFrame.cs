@@ -16,6 +16,9 @@ internal static class MessageFrame
     /// <summary>Messages below this size are not compressed: gzip alone adds 18 bytes, and a packet holds them anyway.</summary>
     public const int CompressBytesMin = 512;
 
+    private const int GzipBytesMin = 18; // head and tail
+    private const long DeflateRatioMax = 1032; // 258 bytes in two bits
+
     /// <summary>Looks for a whole message at the start of what has come. Takes no memory.</summary>
     /// <param name="buffer">What has come.</param>
     /// <param name="bytesMax">Most bytes of a message, as it travels.</param>
@@ -139,13 +142,34 @@ internal static class MessageFrame
         }
     }
 
-    /// <summary>Unpacks gzip (RFC 1952) up to the bound of the buffer: a bomb costs that much and no more.</summary>
+    /// <summary>Unpacks gzip (RFC 1952) up to the length that it says at its end, if that is within the bound of the buffer: a bomb costs
+    /// nothing, and one that says less than it is as much as it says.</summary>
     private static void Inflate(in ReadOnlySequence<byte> compressed, PooledBuffer into)
     {
+        if (compressed.Length < GzipBytesMin)
+        {
+            throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
+        }
+
         byte[] rented = ArrayPool<byte>.Shared.Rent((int)compressed.Length);
         try
         {
             compressed.CopyTo(rented);
+
+            // The last four bytes are the length (ISIZE): a bomb that says what it is is not unpacked at all.
+            uint announced = BinaryPrimitives.ReadUInt32LittleEndian(rented.AsSpan((int)compressed.Length - 4));
+            if (announced > DeflateRatioMax * compressed.Length)
+            {
+                throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
+            }
+
+            if (announced > (uint)into.BytesMax)
+            {
+                GrpcMeter.Limits.Add(1, GrpcMeter.InflatedBytes);
+                throw new CallException(CallStatusCode.ResourceExhausted, $"A message is more than the limit of {into.BytesMax} bytes when it is unpacked.");
+            }
+
+            into.BytesMax = (int)announced;
             using GZipStream gzip = new(new MemoryStream(rented, 0, (int)compressed.Length, writable: false), CompressionMode.Decompress);
             while (true)
             {
@@ -156,8 +180,7 @@ internal static class MessageFrame
                         break;
                     }
 
-                    GrpcMeter.Limits.Add(1, GrpcMeter.InflatedBytes);
-                    throw new CallException(CallStatusCode.ResourceExhausted, $"A message is more than the limit of {into.BytesMax} bytes when it is unpacked.");
+                    throw new CallException(CallStatusCode.Internal, "A compressed message is larger than it says.");
                 }
 
                 Memory<byte> free = into.GetMemory();
@@ -170,8 +193,8 @@ internal static class MessageFrame
                 into.Advance(read);
             }
 
-            // The runtime takes a stream that was cut off for a whole one. The last four bytes are the length (ISIZE).
-            if (compressed.Length < 18 || BinaryPrimitives.ReadUInt32LittleEndian(rented.AsSpan((int)compressed.Length - 4)) != (uint)into.Count)
+            // The runtime takes a stream that was cut off for a whole one.
+            if (announced != (uint)into.Count)
             {
                 throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
             }

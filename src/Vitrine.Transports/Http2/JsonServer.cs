@@ -87,7 +87,7 @@ public sealed partial class JsonServer
 
         using (call)
         {
-            await RunAsync(call);
+            await RunAsync(call, PeerLimits.Of(context));
         }
     }
 
@@ -181,10 +181,10 @@ public sealed partial class JsonServer
         }
 
         CallDeadline deadline = ReadDeadline(request.Headers[GrpcHeaders.Timeout]);
-        return new(context, route, grants, deadline, isGzip, _options);
+        return new(context, PeerLimits.Of(context), route, grants, deadline, isGzip, _options);
     }
 
-    private async Task RunAsync(JsonServerCall call)
+    private async Task RunAsync(JsonServerCall call, PeerConnection? connection)
     {
         CallException? failure;
         try
@@ -209,7 +209,21 @@ public sealed partial class JsonServer
             }
         }
 
-        JsonMeter.Ended(failure?.Code ?? CallStatusCode.Ok);
+        CallStatusCode code = failure?.Code ?? CallStatusCode.Ok;
+        JsonMeter.Ended(code);
+        if (code == CallStatusCode.Ok)
+        {
+            connection?.Served();
+        }
+        else if (code == CallStatusCode.ResourceExhausted)
+        {
+            connection?.NoteOversize();
+        }
+        else if (code == CallStatusCode.Cancelled)
+        {
+            connection?.NoteBrokenOff();
+        }
+
         await call.FinishAsync(failure);
     }
 

@@ -19,20 +19,25 @@ namespace Vitrine.Transports.Http2;
 /// is written. What is read of the request, compressed or not, is bounded before memory is taken for it.</remarks>
 internal sealed class JsonServerCall : ServerCall, IDisposable
 {
+    // Base64 as UTF-16 and as UTF-8.
+    private const int TextBytesPerByte = 4;
+
     private readonly HttpContext _context;
+    private readonly PeerConnection? _connection;
     private readonly JsonServerOptions _options;
     private readonly PipeReader _reader;
     private readonly CancellationTokenSource _over;
     private readonly CancellationTokenSource? _deadlineTimer;
     private readonly PooledBuffer _answer;
     private CallMetadata? _requestMetadata;
+    private int _roomBytes;
     private bool _isRead;
     private bool _isWritten;
     private bool _isStalled;
 
-    public JsonServerCall(HttpContext context, JsonRoute route, ViewerGrants grants, CallDeadline deadline, bool isGzip, JsonServerOptions options)
+    public JsonServerCall(HttpContext context, PeerConnection? connection, JsonRoute route, ViewerGrants grants, CallDeadline deadline, bool isGzip, JsonServerOptions options)
     {
-        (_context, Route, Grants, Deadline, _options) = (context, route, grants, deadline, options);
+        (_context, _connection, Route, Grants, Deadline, _options) = (context, connection, route, grants, deadline, options);
         HttpRequest request = context.Request;
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
@@ -103,8 +108,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
             }
 
             _isWritten = true;
-            WriteAnswer(message);
-            return default;
+            return WriteOnlyAsync(message);
         }
 
         return WriteLineAsync(message);
@@ -182,7 +186,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
 
     public void Dispose()
     {
-        _answer.Clear();
+        GiveBack();
         _over.Dispose();
         _deadlineTimer?.Dispose();
     }
@@ -328,6 +332,30 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         return isAsked;
     }
 
+    /// <summary>Takes room for an answer, as the text that it becomes and the bytes of that.</summary>
+    private async ValueTask TakeRoomAsync(IMessage message)
+    {
+        if (_connection is not null)
+        {
+            int bytes = (int)Math.Min(int.MaxValue, TextBytesPerByte * (long)message.CalculateSize());
+            await _connection.Room.TakeAsync(bytes, _over.Token);
+            _roomBytes = bytes;
+        }
+    }
+
+    private void GiveBack()
+    {
+        _answer.Clear();
+        _connection?.Room.Release(_roomBytes);
+        _roomBytes = 0;
+    }
+
+    private async ValueTask WriteOnlyAsync(IMessage message)
+    {
+        await TakeRoomAsync(message);
+        WriteAnswer(message);
+    }
+
     private async ValueTask WriteLineAsync(IMessage message)
     {
         if (IsOver)
@@ -335,16 +363,24 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
             throw Ended();
         }
 
+        await TakeRoomAsync(message);
+
         if (!_isWritten)
         {
             _isWritten = true;
             Start();
         }
 
-        _answer.Clear();
-        WriteAnswer(message);
-        _answer.Write("\n"u8);
-        await FlushAsync(_answer.Written);
+        try
+        {
+            WriteAnswer(message);
+            _answer.Write("\n"u8);
+            await FlushAsync(_answer.Written);
+        }
+        finally
+        {
+            GiveBack();
+        }
     }
 
     private void Start()

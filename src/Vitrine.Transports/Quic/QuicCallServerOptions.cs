@@ -39,6 +39,9 @@ public sealed record QuicCallServerOptions
     /// <summary>Time in which <see cref="ResetsMax"/> is counted.</summary>
     public TimeSpan ResetsWindow { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>What peers may still do; null: whatever the other limits leave them.</summary>
+    public PeerLedger? Peers { get; init; }
+
     /// <summary>Where faults of handlers are written; null: nowhere.</summary>
     public ILogger? Logger { get; init; }
 

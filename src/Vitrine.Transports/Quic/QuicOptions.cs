@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Quic;
 
@@ -112,6 +113,10 @@ public sealed record QuicListenerOptions : QuicTransportOptions
 
     /// <summary>Connections that nobody has accepted yet; more are refused.</summary>
     public int AcceptBacklogMax { get; init; } = 1_000;
+
+    /// <summary>Which peers may begin connections: one that may not is asked for a proof of its address, and refused when it has given it.
+    /// Null: all.</summary>
+    public PeerLedger? Peers { get; init; }
 
     /// <summary>When to ask for a proof of the address.</summary>
     public QuicRetryPolicy Retry { get; init; } = QuicRetryPolicy.WhenBusy;

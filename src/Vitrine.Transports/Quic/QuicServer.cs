@@ -11,6 +11,9 @@ internal sealed unsafe class QuicServer
     private const ulong RetryTokenLifetime = 10_000_000_000;
     private const int StatelessResetsMaxPerSecond = 1000;
 
+    private const int RetryCounts = 1024; // a power of two
+    private const int RetriesMaxPerSecond = 100;
+
     // RFC 9000, section 10.3: at least 21 bytes, and shorter than what it answers.
     private const int ResetBytesMin = 21;
     private const int ResetBytesMax = 43;
@@ -26,6 +29,8 @@ internal sealed unsafe class QuicServer
     private List<Forwarded> _forwardedSpare = [];
     private ulong _resetSecond;
     private int _resetsInSecond;
+    private readonly int[] _retries = new int[RetryCounts];
+    private ulong _retrySecond;
 
     public QuicServer(QuicListener listener, QuicEventLoop loop, QuicTls tls, QuicListenerOptions options, int index)
     {
@@ -203,9 +208,25 @@ internal sealed unsafe class QuicServer
             }
         }
 
-        if (!isProven && _listener.WantsRetry)
+        // An address that is not proven may be another's, who must not suffer for it: its account is looked at, and it is asked.
+        if (!isProven && (_listener.WantsRetry || !MayBegin(in remote)))
         {
-            Retry(port, in local, in remote, &header, now);
+            if (TakeRetry(in remote, now))
+            {
+                Retry(port, in local, in remote, &header, now);
+            }
+            else
+            {
+                _listener.Dropped();
+            }
+
+            return;
+        }
+
+        if (isProven && !MayBegin(in remote))
+        {
+            PeerLimits.Refused();
+            Refuse(port, in local, in remote, &header, LibNgtcp2.TransportConnectionRefused);
             return;
         }
 
@@ -217,6 +238,24 @@ internal sealed unsafe class QuicServer
 
         QuicConnection? connection = QuicConnection.Accept(Loop, this, _tls, _options, port, in local, in remote, &header, &originalId, isRetried, now);
         connection?.Read(in local, in remote, packet, bytes, ecn, now);
+    }
+
+    private bool MayBegin(in SocketAddressBytes remote) => _options.Peers is not { } peers || peers.MayEnter(remote.ToEndPoint().Address);
+
+    // A Retry costs as much as a dozen packets of those who are connected. Addresses share the counts, so that a flood from few takes
+    // nothing from others; a client that gets no answer asks again.
+    private bool TakeRetry(in SocketAddressBytes remote, ulong now)
+    {
+        ulong second = now / 1_000_000_000;
+        if (second != _retrySecond)
+        {
+            _retrySecond = second;
+            Array.Clear(_retries);
+        }
+
+        HashCode hash = default; // differs from process to process: nobody can choose whom to meet
+        hash.AddBytes(remote.NetworkBytes());
+        return ++_retries[hash.ToHashCode() & (_retries.Length - 1)] <= RetriesMaxPerSecond;
     }
 
     private bool TryVerifyRetry(Ngtcp2PacketHeader* header, in SocketAddressBytes remote, Ngtcp2Cid* originalId, ulong now)

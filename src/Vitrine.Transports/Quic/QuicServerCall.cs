@@ -39,6 +39,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     private CallDeadline _deadline;
     private ViewerGrants _grants;
     private string? _peer;
+    private int _roomBytes; // taken for what is in _out
     private long _writeEndMilliseconds; // when a write that waits is given up; 0 while none waits
     private bool _isWriting;
     private bool _isRead; // the only request was read
@@ -125,6 +126,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     /// <returns>False: it cannot be used again.</returns>
     public bool TryReset()
     {
+        GiveRoomBack(); // of an answer that was not sent any more
         _reader.Clear();
         _out.Clear();
         if (_probe is not null || !_over.TryReset() || !_cut.TryReset())
@@ -174,6 +176,18 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
             }
         }
 
+        if (_quicPeer.Account is { } account)
+        {
+            int bytes = message.CalculateSize();
+            ValueTask room = account.Room.TakeAsync(bytes, _over.Token);
+            if (!room.IsCompletedSuccessfully)
+            {
+                return WriteAfterAsync(room, bytes, message);
+            }
+
+            _roomBytes += bytes;
+        }
+
         CallFrame.WriteMessage(_out, message, server.Options.ResponseBytesMax);
         return _isWritten ? default : SendAsync(isFinal: false); // the only answer goes out together with the end
     }
@@ -183,6 +197,34 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         _isAborted = true;
         GiveUp(CallStatusCode.Cancelled);
         _over.Cancel();
+    }
+
+    private async ValueTask WriteAfterAsync(ValueTask room, int bytes, IMessage message)
+    {
+        try
+        {
+            await room;
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw Ended(exception);
+        }
+
+        _roomBytes += bytes;
+        CallFrame.WriteMessage(_out, message, server.Options.ResponseBytesMax);
+        if (!_isWritten)
+        {
+            await SendAsync(isFinal: false);
+        }
+    }
+
+    private void GiveRoomBack()
+    {
+        if (_roomBytes > 0)
+        {
+            _quicPeer.Account!.Room.Release(_roomBytes);
+            _roomBytes = 0;
+        }
     }
 
     private async ValueTask BeginAsync()
@@ -247,6 +289,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
             throw new CallException(CallStatusCode.AlreadyExists, "A connection carries one live stream.");
         }
 
+        _quicPeer.Account?.Served();
         try
         {
             await using QuicPacketConnection packets = QuicPacketConnection.Accept(_quicPeer.Connection, _stream, _reader, server.Options.Time);
@@ -358,6 +401,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
             }
 
             _out.Drop(_out.Count);
+            GiveRoomBack();
         }
     }
 

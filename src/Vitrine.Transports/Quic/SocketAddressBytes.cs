@@ -94,6 +94,10 @@ internal struct SocketAddressBytes : IEquatable<SocketAddressBytes>
     [UnscopedRef]
     public readonly ReadOnlySpan<byte> AsBytes() => MemoryMarshal.AsBytes(new ReadOnlySpan<SocketAddressBytes>(in this))[..Length];
 
+    /// <summary>What tells one network from another: the address of IPv4, the first half of that of IPv6. Valid as long as this is.</summary>
+    [System.Diagnostics.CodeAnalysis.UnscopedRef]
+    public readonly ReadOnlySpan<byte> NetworkBytes() => IsIPv4 && Length == BytesMax ? AsBytes()[20..24] : Length == BytesMax ? AsBytes()[8..16] : AsBytes()[4..8];
+
     /// <inheritdoc/>
     public readonly bool Equals(SocketAddressBytes other) =>
         _family == other._family && _port == other._port && _ipv4 == other._ipv4 && _ipv6High == other._ipv6High && _ipv6Low == other._ipv6Low

@@ -1,41 +1,10 @@
-using System.IO.Pipelines;
-using System.Net;
 using System.Text.Json;
 using Vitrine.Lab.Transport;
 
 namespace Vitrine.Lab.Tests.Transport;
 
-public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
+public class LoadAgentTests(EchoServerFixture server) : IClassFixture<EchoServerFixture>
 {
-    private readonly EchoCertificate _certificate = new([], TimeProvider.System);
-    private readonly Pipe _orders = new();
-    private readonly Pipe _answers = new();
-    private Task _serving = Task.CompletedTask;
-    private EchoReady _ready = new(0, "", null, null, null, null, null);
-    private StreamWriter _order = StreamWriter.Null;
-    private StreamReader _answer = StreamReader.Null;
-
-    public async Task InitializeAsync()
-    {
-        (_order, _answer) = (new StreamWriter(_orders.Writer.AsStream()) { AutoFlush = true }, new StreamReader(_answers.Reader.AsStream()));
-        _serving = EchoServer.RunAsync(
-            IPAddress.Loopback, 0, _certificate.Certificate, new StreamReader(_orders.Reader.AsStream()), new StreamWriter(_answers.Writer.AsStream()), CancellationToken.None);
-        _ready = JsonSerializer.Deserialize((await _answer.ReadLineAsync())!, EchoJson.Default.EchoReady)!;
-    }
-
-    public async Task DisposeAsync()
-    {
-        await _orders.Writer.CompleteAsync();
-        await _serving;
-    }
-
-    public void Dispose()
-    {
-        _certificate.Dispose();
-        _order.Dispose();
-        _answer.Dispose();
-    }
-
     [Theory]
     [InlineData(EchoProtocol.Quic, 1024)]
     [InlineData(EchoProtocol.Quic, 300_000)]
@@ -136,17 +105,16 @@ public sealed class LoadAgentTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Figures_TellWhatTheServerUsed()
     {
-        await _order.WriteLineAsync("figures");
-        EchoServerFigures figures = JsonSerializer.Deserialize((await _answer.ReadLineAsync())!, EchoJson.Default.EchoServerFigures)!;
+        EchoServerFigures figures = await server.AskAsync("figures", EchoJson.Default.EchoServerFigures);
         Assert.True(figures.AllocatedBytes > 0);
     }
 
     private EchoLoad Load(EchoProtocol protocol) => new()
     {
         Protocol = protocol,
-        Address = protocol switch { EchoProtocol.Quic => _ready.Quic!, EchoProtocol.Calls => _ready.Calls!, _ => _ready.Https },
-        Fingerprint = _certificate.Fingerprint,
-        ServerProcessId = _ready.ProcessId,
+        Address = protocol switch { EchoProtocol.Quic => server.Ready.Quic!, EchoProtocol.Calls => server.Ready.Calls!, _ => server.Ready.Https },
+        Fingerprint = server.Fingerprint,
+        ServerProcessId = server.Ready.ProcessId,
     };
 
     private static async Task<EchoLoadResult> PlayAsync(EchoLoad load)

@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Http2;
 
 namespace Vitrine.Transports.Tests.Grpc;
 
@@ -33,7 +34,8 @@ internal sealed class GrpcHost : IAsyncDisposable
     /// <param name="certificate">For TLS; null: in clear.</param>
     /// <param name="more">Further methods.</param>
     /// <param name="port">0: any.</param>
-    public static async Task<GrpcHost> StartAsync(GrpcServerOptions? options = null, X509Certificate2? certificate = null, IEnumerable<CallBinding>? more = null, int port = 0)
+    /// <param name="peers">What peers may do; null: anything.</param>
+    public static async Task<GrpcHost> StartAsync(GrpcServerOptions? options = null, X509Certificate2? certificate = null, IEnumerable<CallBinding>? more = null, int port = 0, PeerLedger? peers = null)
     {
         EchoService echo = new();
         List<CallBinding> bindings = [.. echo.Bindings, .. more ?? []];
@@ -42,12 +44,12 @@ internal sealed class GrpcHost : IAsyncDisposable
         bindings.AddRange(new ReflectionService(bindings).Bindings);
 
         (WebApplication app, Uri address) = await ListenAsync(
-            builder => builder.UseGrpcCalls(new CallTable(bindings), options ?? new()), certificate, port);
+            builder => builder.UseGrpcCalls(new CallTable(bindings), options ?? new()).UseJsonCalls(new CallTable(bindings), new()), certificate, port, peers);
         return new(app, health, address);
     }
 
     /// <summary>A web server with HTTP/2 that answers as it is told.</summary>
-    public static async Task<(WebApplication App, Uri Address)> ListenAsync(Action<IApplicationBuilder> configure, X509Certificate2? certificate = null, int port = 0)
+    public static async Task<(WebApplication App, Uri Address)> ListenAsync(Action<IApplicationBuilder> configure, X509Certificate2? certificate = null, int port = 0, PeerLedger? peers = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore();
@@ -64,6 +66,11 @@ internal sealed class GrpcHost : IAsyncDisposable
             GrpcServer.ConfigureLimits(kestrel.Limits);
             kestrel.Listen(IPAddress.Loopback, port, listen =>
             {
+                if (peers is not null)
+                {
+                    listen.UsePeerLimits(peers);
+                }
+
                 listen.Protocols = certificate is null ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2;
                 if (certificate is not null)
                 {

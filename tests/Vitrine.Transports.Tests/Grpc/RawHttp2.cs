@@ -45,11 +45,14 @@ internal sealed class RawHttp2 : IDisposable
     }
 
     /// <summary>The headers of a call, without HPACK's table: a block can be sent again and again.</summary>
-    public static byte[] CallHeaders(string path, params ReadOnlySpan<(string Name, string Value)> more)
+    public static byte[] CallHeaders(string path, params ReadOnlySpan<(string Name, string Value)> more) => CallHeaders(path, "application/grpc", more);
+
+    /// <summary>The headers of a request with another content type.</summary>
+    public static byte[] CallHeaders(string path, string contentType, params ReadOnlySpan<(string Name, string Value)> more)
     {
         List<byte> block = [];
         foreach ((string name, string value) in (ReadOnlySpan<(string, string)>)[(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"),
-            ("te", "trailers"), ("content-type", "application/grpc"), .. more])
+            ("te", "trailers"), ("content-type", contentType), .. more])
         {
             Literal(block, name, value);
         }

@@ -196,6 +196,7 @@ public class QuicAddressTests
         await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
         (QuicConnection client, QuicConnection server) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
         Task serve = EchoServer.ServeAsync(server);
+        await QuicPair.UntilAsync(() => relay.Sent(client.LocalEndPoint).Any(datagram => (datagram[0] & 0x80) == 0));
         byte[] id = relay.Sent(client.LocalEndPoint).Last(datagram => (datagram[0] & 0x80) == 0)[1..17];
         using Socket attacker = UdpRelay.Bind();
         for (int i = 0; i < 100; i++)

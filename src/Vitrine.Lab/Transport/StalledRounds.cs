@@ -1,0 +1,174 @@
+using System.Globalization;
+using Vitrine.Lab.Soak;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Transport;
+
+/// <summary>50 streams of answers on one connection, of which one stops reading for a while: how late the others' are before, meanwhile and
+/// afterwards, and what the server holds.</summary>
+internal static class StalledRounds
+{
+    /// <summary>The most that a stream which is not read may cost: what a host's limits let QUIC keep for it (512 KiB), with its message, and
+    /// as much again for what keeps it.</summary>
+    private const double StalledBytesMax = 1 << 20;
+
+    public static async Task RunAsync(
+        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    {
+        await using StreamProcess agent = StreamProcess.Start(options);
+        (string Name, StreamLoad Load)[] contestants = [.. Loads(server, certificate)];
+        int rounds = options.Quick ? 1 : 5;
+        double stalls = options.Quick ? 5 : 30, reads = options.Quick ? 2 : 10;
+        var all = contestants.ToDictionary(each => each.Name, _ => new List<Round>());
+        for (int round = 0; round < rounds; round++)
+        {
+            for (int i = 0; i < contestants.Length; i++)
+            {
+                (string name, StreamLoad load) = contestants[round % 2 == 0 ? i : contestants.Length - 1 - i];
+                report($"50 streams over {name}, one is not read", ((round * contestants.Length) + i) / (double)(rounds * contestants.Length));
+                if (await PlayAsync(run, name, load, agent, server, reads, stalls, options, cancellationToken) is { } played)
+                {
+                    all[name].Add(played);
+                }
+            }
+        }
+
+        foreach ((string name, List<Round> played) in all)
+        {
+            if (played.Count > 0)
+            {
+                Add(run, $"{name}/50-streams-one-stalled", contestants.First(each => each.Name == name).Load, stalls, played);
+            }
+        }
+    }
+
+    /// <summary>The load over each protocol that the server speaks.</summary>
+    public static IEnumerable<(string Name, StreamLoad Load)> Loads(EchoServerProcess server, EchoCertificate certificate)
+    {
+        StreamLoad load = new() { Protocol = EchoProtocol.Grpc, Address = server.Ready.Https, Fingerprint = certificate.Fingerprint };
+        if (server.Ready.HostCalls is { } quic)
+        {
+            yield return ("quic", load with { Protocol = EchoProtocol.Calls, Address = quic });
+        }
+
+        yield return ("grpc", load);
+        yield return ("http2", load with { Protocol = EchoProtocol.Http2 });
+    }
+
+    private static async Task<Round?> PlayAsync(
+        RunBuilder run, string name, StreamLoad load, StreamProcess agent, EchoServerProcess server, double reads, double stalls, LabOptions options,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Not counted: code that is new, windows and pools that have not found their size, which a first stall changes.
+            await OrderAsync(new() { Open = load, Seconds = options.Quick ? 1 : 3, Stalls = true });
+            await OrderAsync(new() { Seconds = 1 });
+            EchoServerHoldings flowing = await server.ReadHoldingsAsync(cancellationToken);
+            (StreamResult before, long residentBefore) = await WatchAsync(new() { Seconds = reads });
+            (StreamResult stalled, long residentStalled) = await WatchAsync(new() { Seconds = stalls, Stalls = true });
+            EchoServerHoldings full = await server.ReadHoldingsAsync(cancellationToken);
+            await OrderAsync(new() { Seconds = 1 }); // what has waited is read
+            (StreamResult after, long residentAfter) = await WatchAsync(new() { Seconds = reads });
+            EchoServerHoldings again = await server.ReadHoldingsAsync(cancellationToken);
+            await OrderAsync(new() { Closes = true });
+            return new(before, stalled, after, flowing, full, again, residentBefore, residentStalled, residentAfter);
+        }
+        catch (LaboratoryException failure)
+        {
+            run.NotMeasured($"{name}/50-streams-one-stalled: {failure.Message}");
+            return null;
+        }
+
+        Task<StreamResult> OrderAsync(StreamOrder order) => agent.OrderAsync(order, cancellationToken);
+
+        async Task<(StreamResult Result, long ResidentBytesMost)> WatchAsync(StreamOrder order)
+        {
+            await using MemoryWatch watch = new(server.ProcessId);
+            return (await OrderAsync(order), watch.MostBytes);
+        }
+    }
+
+    private static void Add(RunBuilder run, string name, StreamLoad load, double stalls, List<Round> rounds)
+    {
+        double Median(Func<Round, double> value) => RoundSeries.Median([.. rounds.Select(value)]);
+        LatencyHistogram latency = new();
+        rounds.ForEach(round => latency.Add(EchoLoadResult.Decode(round.Stalled.Latency)));
+        double[] against = [.. rounds.Select(round => 2 * P99(round.Stalled) / (P99(round.Before) + P99(round.After)))];
+        run.Add(RoundSeries.ToCase(
+            name, latency,
+            new Dictionary<string, string>
+            {
+                ["streams"] = load.Streams.ToString(CultureInfo.InvariantCulture),
+                ["answersPerSecond"] = load.AnswersPerSecond.ToString(CultureInfo.InvariantCulture),
+                ["answerBytes"] = load.AnswerBytes.ToString(CultureInfo.InvariantCulture),
+                ["stallSeconds"] = stalls.ToString(CultureInfo.InvariantCulture),
+                ["rounds"] = rounds.Count.ToString(CultureInfo.InvariantCulture),
+            },
+            new Dictionary<string, double>
+            {
+                ["p99MsBefore"] = Median(round => P99(round.Before)),
+                ["p99MsStalled"] = Median(round => P99(round.Stalled)),
+                ["p99MsAfter"] = Median(round => P99(round.After)),
+                ["missing"] = rounds.Sum(round => round.Before.Missing + round.Stalled.Missing + round.After.Missing),
+                ["stalledStreamsEnded"] = rounds.Count(round => round.After.StalledEnd is not null),
+                ["stalledAnswersBefore"] = Median(round => round.Before.StalledAnswers),
+                ["stalledAnswersMeanwhile"] = Median(round => round.Stalled.StalledAnswers - round.Before.StalledAnswers),
+                ["stalledAnswersAfter"] = Median(round => round.After.StalledAnswers - round.Stalled.StalledAnswers),
+                ["liveBytesBefore"] = Median(round => round.Flowing.LiveBytes),
+                ["liveBytesStalled"] = Median(round => round.Full.LiveBytes),
+                ["liveBytesAfter"] = Median(round => round.Again.LiveBytes),
+                ["quicBytesBefore"] = Median(round => round.Flowing.QuicBytes),
+                ["quicBytesStalled"] = Median(round => round.Full.QuicBytes),
+                ["quicBytesAfter"] = Median(round => round.Again.QuicBytes),
+                ["residentBytesMostBefore"] = Median(round => round.ResidentBytesBefore),
+                ["residentBytesMostStalled"] = Median(round => round.ResidentBytesStalled),
+                ["residentBytesMostAfter"] = Median(round => round.ResidentBytesAfter),
+            }));
+        run.Add(RatioRecord.Of($"{name} p99Ms of the others vs before and after", RoundSeries.Median(against), 1.2) with { Rounds = against });
+        run.AddGoal($"{name} missing", rounds.Sum(round => round.Before.Missing + round.Stalled.Missing + round.After.Missing), 0);
+        run.AddGoal($"{name} liveBytes of the stalled stream", Median(round => round.Full.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax);
+        run.AddGoal($"{name} liveBytes left afterwards", Median(round => round.Again.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax / 4);
+        double[] resident = [.. rounds.Select(round => round.ResidentBytesStalled / (double)round.ResidentBytesBefore)];
+        run.Add(RatioRecord.Of($"{name} residentBytesMost vs before", RoundSeries.Median(resident), 1.2) with { Rounds = resident });
+    }
+
+    /// <summary>99th percentile, milliseconds.</summary>
+    internal static double P99(StreamResult result) => EchoLoadResult.Decode(result.Latency).P99Ns / 1e6;
+
+    private sealed record Round(
+        StreamResult Before, StreamResult Stalled, StreamResult After, EchoServerHoldings Flowing, EchoServerHoldings Full, EchoServerHoldings Again,
+        long ResidentBytesBefore, long ResidentBytesStalled, long ResidentBytesAfter);
+}
+
+/// <summary>Looks 20 times a second how much memory a process has that is its own.</summary>
+internal sealed class MemoryWatch : IAsyncDisposable
+{
+    private readonly int _processId;
+    private readonly Timer _timer;
+    private long _mostBytes;
+
+    public MemoryWatch(int processId)
+    {
+        _processId = processId;
+        _mostBytes = Holdings.ReadAnonymousBytes(processId);
+        _timer = new(_ => Look(), null, TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50));
+    }
+
+    /// <summary>The most up to now.</summary>
+    public long MostBytes => Interlocked.Read(ref _mostBytes);
+
+    public ValueTask DisposeAsync() => _timer.DisposeAsync();
+
+    private void Look()
+    {
+        try
+        {
+            _mostBytes = Math.Max(_mostBytes, Holdings.ReadAnonymousBytes(_processId));
+        }
+        catch (IOException)
+        {
+            // It has ended: whoever talks to it says so.
+        }
+    }
+}
