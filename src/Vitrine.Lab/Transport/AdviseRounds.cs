@@ -25,7 +25,7 @@ internal static class AdviseRounds
     };
 
     /// <summary>What a film is: a small request, a frame back, 30 times a second. The size of the frames is set by what the path carries. Its first
-    /// seconds say little: BBR carries in its start what it does not keep up with losses of 3 %, and falls behind afterwards.</summary>
+    /// seconds say little: what does not keep up with the frames falls behind slowly.</summary>
     private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 32, RequestsPerSecond = PathRate.FramesPerSecond, WarmSeconds = 4, Seconds = 3 };
 
     /// <summary>Bytes of each of the answers that fill a path, larger until more do not carry more.</summary>
