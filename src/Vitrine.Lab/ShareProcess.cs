@@ -29,13 +29,19 @@ internal sealed class ShareProcess : IAsyncDisposable
         StartAsync(options, ["share", "--display", display, .. flags], null, cancellationToken);
 
     /// <summary>Starts a verb that shares, and waits until it serves.</summary>
+    /// <param name="options">Of the lab.</param>
+    /// <param name="arguments">The verb and its flags.</param>
+    /// <param name="environment">Added to this process's.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="start">Starts a program, here or in a namespace; null: here.</param>
     /// <exception cref="LaboratoryException">It does not start; the message holds what it printed.</exception>
     public static async Task<ShareProcess> StartAsync(
-        LabOptions options, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment, CancellationToken cancellationToken)
+        LabOptions options, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment, CancellationToken cancellationToken,
+        Func<string, IEnumerable<string>, ChildProcess>? start = null)
     {
         string directory = Directory.CreateTempSubdirectory("vitrine-share-").FullName, ready = Path.Combine(directory, "ready.json");
-        ChildProcess child = ChildProcess.Start(
-            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), .. arguments, "--port", "0", "--ready-file", ready], environment);
+        ChildProcess child = (start ?? ((program, all) => ChildProcess.Start(program, all, environment)))(
+            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), .. arguments, "--port", "0", "--ready-file", ready]);
         child.IgnoreOutput();
         using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(10), options.Time);
         long started = options.Time.GetTimestamp();

@@ -133,7 +133,17 @@ public sealed record CaseRecord
     /// read. Not part of the document: reports write it beside.</summary>
     [JsonIgnore]
     public LatencyHistogram? Histogram { get; init; }
+
+    /// <summary>What was noted of every single frame; null when nothing was, as in a document that was read. Not part of the document: it is
+    /// written beside it.</summary>
+    [JsonIgnore]
+    public FrameTable? Frames { get; init; }
 }
+
+/// <summary>What was noted of every single frame.</summary>
+/// <param name="Columns">Names; the unit is the end of a name.</param>
+/// <param name="Rows">As many figures each as there are columns; NaN where there is none.</param>
+public sealed record FrameTable(IReadOnlyList<string> Columns, IReadOnlyList<double[]> Rows);
 
 /// <summary>One point of a distribution.</summary>
 /// <param name="Percent">Share of the values, 0 to 100.</param>

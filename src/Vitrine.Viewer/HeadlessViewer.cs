@@ -2,6 +2,7 @@ using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Transports;
+using Vitrine.Transports.Quic;
 using Vitrine.Wire;
 
 namespace Vitrine.Viewer;
@@ -268,6 +269,16 @@ public sealed class HeadlessViewer : IAsyncDisposable
 
     /// <summary>Asks for everything again.</summary>
     public Task RefreshAsync() => SendAsync(new Refresh());
+
+    /// <summary>This machine has another address. A connection over QUIC follows by itself; any other is broken off, and made anew when that
+    /// was asked for (<see cref="HeadlessViewerOptions.Reconnect"/>).</summary>
+    public void NoteAddressChange()
+    {
+        if (_connection is { } connection and not QuicPacketConnection)
+        {
+            connection.Abort();
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -42,6 +42,28 @@ public sealed class QuicEntranceTests
     }
 
     [Fact]
+    public async Task MachineHasAnotherAddress_QuicStaysAWebSocketIsMadeAnew()
+    {
+        if (IsMissing)
+        {
+            return;
+        }
+
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer staying = await host.ConnectAsync(Quic with { Reconnect = true });
+        await using HeadlessViewer renewed = await host.ConnectAsync(new() { Reconnect = true });
+        await host.AssertShownByAsync(staying);
+        await host.AssertShownByAsync(renewed);
+        staying.NoteAddressChange();
+        renewed.NoteAddressChange();
+        await Host.AssertAsync(renewed, seen => seen is { ConnectionCount: 2, IsConnected: true }, "It is not connected again.");
+        host.Display.PaintNoise(new(10, 10, 100, 60), 1);
+        await host.AssertShownByAsync(staying, "after the change");
+        await host.AssertShownByAsync(renewed, "after the new connection");
+        Assert.Equal(1, staying.ConnectionCount);
+    }
+
+    [Fact]
     public async Task WrongTokenAndTooManyViewers_Refused()
     {
         if (IsMissing)

@@ -10,7 +10,7 @@ namespace Vitrine.Cli.Verbs;
 internal sealed class EchoVerb : Verb
 {
     private readonly Terminal _terminal;
-    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes");
+    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP; 0: any" };
     private readonly Option<string> _certificate = new("--cert") { HelpName = "FILE", Description = "serve: certificate, PEM", Required = false };
@@ -42,6 +42,7 @@ internal sealed class EchoVerb : Verb
             "stream" => StreamAgent.RunAsync,
             "attack" => AttackAgent.RunAsync,
             "handshakes" => HandshakeAgent.RunAsync,
+            "watch" => LiveAgent.RunAsync,
             _ => null,
         };
         if (agent is not null)

@@ -24,7 +24,7 @@ internal sealed class LabVerb : Verb
     private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
     private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
     private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
-    private readonly Option<string> _networks = new("--networks") { HelpName = "NAMES", Description = "advice-check: only over these emulated networks, with commas between them" };
+    private readonly Option<string> _networks = new("--networks") { HelpName = "NAMES", Description = "advice-check, live: only over these emulated networks, with commas between them" };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
@@ -36,7 +36,8 @@ internal sealed class LabVerb : Verb
             ("vitrine lab latency --quick", "a first look"),
             ("vitrine lab transport --advise", "which transport to take, and why"),
             ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"),
-            ("vitrine lab transport --only weak,handover", "what bad networks, and leaving one for another, do to requests"))
+            ("vitrine lab transport --only weak,handover", "what bad networks, and leaving one for another, do to requests"),
+            ("vitrine lab transport --only live --networks dsl --report reports", "a live film over an emulated DSL line, frame by frame, by each transport"))
     {
         _terminal = terminal;
         Arguments.Add(_name);
@@ -151,6 +152,7 @@ internal sealed class LabVerb : Verb
             if (parsed.GetValue(_json) is { } json)
             {
                 await document.SaveAsync(json).ConfigureAwait(false);
+                PrintFrames(await FrameTables.WriteAsync(document, Path.GetDirectoryName(Path.GetFullPath(json))!).ConfigureAwait(false));
             }
 
             Print(document);
@@ -161,6 +163,8 @@ internal sealed class LabVerb : Verb
                 {
                     _terminal.Output.WriteLine($"Histograms: {logs.Count} HdrHistogram logs beside it ({Path.GetFileName(logs[0])}{(logs.Count > 1 ? ", ..." : "")})");
                 }
+
+                PrintFrames(await FrameTables.WriteAsync(document, folder).ConfigureAwait(false));
             }
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
@@ -173,6 +177,14 @@ internal sealed class LabVerb : Verb
 
     private static bool IsFingerprint(string text) =>
         text.Replace(":", "", StringComparison.Ordinal) is { Length: 64 } digits && digits.All(char.IsAsciiHexDigit);
+
+    private void PrintFrames(IReadOnlyList<string> tables)
+    {
+        if (tables.Count > 0)
+        {
+            _terminal.Output.WriteLine($"Frames: {tables.Count} tables, a line for every frame ({tables[0]}{(tables.Count > 1 ? ", ..." : "")})");
+        }
+    }
 
     private void List()
     {

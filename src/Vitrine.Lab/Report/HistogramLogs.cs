@@ -45,6 +45,6 @@ public static class HistogramLogs
         return paths;
     }
 
-    private static string Plain(string name, char instead, char allowed = '-') =>
+    internal static string Plain(string name, char instead, char allowed = '-') =>
         string.Concat(name.Select(character => char.IsAsciiLetterOrDigit(character) || character == allowed || ".-@_".Contains(character, StringComparison.Ordinal) ? character : instead));
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Vitrine.Lab.Transport;
 using Vitrine.Measurement;
 
 namespace Vitrine.Lab.Report;
@@ -59,6 +60,19 @@ public static class LabAnswer
             int asked = document.Cases.Count(item => item.Name.StartsWith("advice/", StringComparison.Ordinal));
             parts.Add($"the adviser knew {Number(known * asked)} of {asked} answers, of which {Number(wrong)} were wrong");
         }
+
+        foreach (CaseRecord quic in document.Cases.Where(item => item.Name.StartsWith(LiveRounds.Quic + "/", StringComparison.Ordinal)))
+        {
+            string network = quic.Name[(LiveRounds.Quic.Length + 1)..];
+            if (document.FindCase($"{LiveRounds.WebSocket}/{network}") is { } web)
+            {
+                parts.Add($"over {network} a film is shown {Live(quic)} by QUIC, {Live(web)} by WebSocket");
+            }
+        }
+
+        static string Live(CaseRecord item) => item.Metrics["shown"] == 0
+            ? "not at all"
+            : $"{Number(item.Metrics["p95Ms"])} ms late (95 of 100 frames), {Number(item.Metrics["shownShare"] * 100)} % of it";
 
         return Sentence(parts);
     }

@@ -13,7 +13,7 @@ public sealed class TransportLaboratory : ILaboratory
     public const string Advise = "advise";
 
     private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets",
-        Stalled = "stalled", Hostile = "hostile", Handshakes = "handshakes";
+        Stalled = "stalled", Hostile = "hostile", Handshakes = "handshakes", Live = "live";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
     private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
@@ -22,12 +22,12 @@ public sealed class TransportLaboratory : ILaboratory
     public LaboratoryDescription Description { get; } = new(
         "transport",
         "What each transport costs, how late it answers, and what becomes of it on a bad network.",
-        ["libngtcp2-16", "libngtcp2-crypto-gnutls8"],
+        ["libngtcp2-16", "libngtcp2-crypto-gnutls8", "xvfb"],
         [.. GoPeers.Packages.Split(' ')],
         TimeSpan.FromMinutes(75),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets],
+        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets, Live],
     };
 
     /// <inheritdoc/>
@@ -98,13 +98,22 @@ public sealed class TransportLaboratory : ILaboratory
             await DataSetRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
         }
 
+        if (options.Only.Contains(Live))
+        {
+            await LiveRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+        }
+        else if (options.Only.Count == 0)
+        {
+            run.NotMeasured($"{Live}: a film over every network by each transport, some 45 minutes; ask for it with --only.");
+        }
+
         if (options.Quick && options.Only.Count == 0)
         {
             run.NotMeasured($"{Open}, {Payloads}, {Weak}, {Handover}: leave --quick away, or ask for them with --only.");
         }
 
         progress.Report(new("Done", 1));
-        return run.Build("none");
+        return run.Build(options.Only.Contains(Live) ? $"Xvfb, {Motion.MotionLaboratory.Screen}" : "none");
 
         bool Runs(string part, bool inQuick = true) => options.Only.Count == 0 ? inQuick || !options.Quick : options.Only.Contains(part);
     }

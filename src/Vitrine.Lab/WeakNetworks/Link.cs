@@ -32,6 +32,13 @@ internal sealed class Link : IDisposable
         }
     }
 
+    /// <inheritdoc cref="LinkModel.IsSpared"/>
+    public bool IsSpared
+    {
+        get => _model.IsSpared;
+        set => _model.IsSpared = value;
+    }
+
     /// <summary>When the next packet is due, or <see cref="long.MaxValue"/>.</summary>
     public long NextDueNs => _packets.TryPeek(out _, out Due due) ? due.Ns : long.MaxValue;
 

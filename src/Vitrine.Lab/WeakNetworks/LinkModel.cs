@@ -36,6 +36,7 @@ internal sealed class LinkModel
     private long _freeNs = long.MinValue; // when the rate has done with what is queued
     private long _lastDueNs = long.MinValue;
     private bool _isBad;
+    private volatile bool _isSpared;
 
     /// <param name="profile">Checked.</param>
     /// <param name="key">Two models with the same key and profile decide alike.</param>
@@ -68,6 +69,13 @@ internal sealed class LinkModel
     /// <summary>Their bytes.</summary>
     public long QueuedBytes { get; private set; }
 
+    /// <summary>Whether packets are delayed only: no loss, no rate. Chance goes on as if it were not. Any thread.</summary>
+    public bool IsSpared
+    {
+        get => _isSpared;
+        set => _isSpared = value;
+    }
+
     /// <summary>The next packet.</summary>
     /// <param name="nowNs">When it came; never less than before.</param>
     /// <param name="bytes">Of the IP packet, at least 1.</param>
@@ -76,12 +84,13 @@ internal sealed class LinkModel
         long number = PacketCount++;
         _isBad = Chance(number, Draw.State) < (_isBad ? _profile.Loss.BadToGood : _profile.Loss.GoodToBad) ? !_isBad : _isBad;
         long departureNs = nowNs;
-        if (_isShaped && !TryQueue(nowNs, bytes, out departureNs))
+        bool isSpared = _isSpared;
+        if (_isShaped && !isSpared && !TryQueue(nowNs, bytes, out departureNs))
         {
             return new(PacketOutcome.TailDropped, 0, false);
         }
 
-        if (Chance(number, Draw.Loss) < (_isBad ? _profile.Loss.LossInBad : _profile.Loss.LossInGood))
+        if (!isSpared && Chance(number, Draw.Loss) < (_isBad ? _profile.Loss.LossInBad : _profile.Loss.LossInGood))
         {
             return new(PacketOutcome.Lost, 0, false);
         }

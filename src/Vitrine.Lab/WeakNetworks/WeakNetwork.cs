@@ -105,6 +105,13 @@ internal sealed class WeakNetwork : IDisposable
     /// <summary>Packets between other addresses than the network's own, such as the kernels' IPv6 solicitations: dropped.</summary>
     public long StrayPackets => _forwarder.StrayPackets;
 
+    /// <summary>Whether nothing is lost and rates do not count: delays alone. For what has to be ready before a measurement begins.</summary>
+    public bool IsSpared
+    {
+        get => _paths[0].Up.IsSpared;
+        set => Array.ForEach(_paths, path => path.Up.IsSpared = path.Down.IsSpared = value);
+    }
+
     /// <summary>Makes a network and brings its first path up.</summary>
     /// <param name="profile">What it is like.</param>
     /// <param name="seed">What chance starts from.</param>

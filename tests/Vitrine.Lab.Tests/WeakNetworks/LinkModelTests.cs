@@ -38,6 +38,25 @@ public sealed class LinkModelTests
     }
 
     [Fact]
+    public void Spared_OnlyDelaysAndTheLuckAfterwardsIsTheSame()
+    {
+        LinkProfile profile = s_everything with { RateBitsPerSecond = 0 };
+        LinkModel one = new(profile, 5), spared = new(profile, 5) { IsSpared = true }, shaped = new(s_everything with { RateBitsPerSecond = 1_000 }, 5) { IsSpared = true };
+        for (int i = 0; i < 1_000; i++)
+        {
+            one.Decide(i * Millisecond, 1500);
+            Assert.Equal(PacketOutcome.Delivered, spared.Decide(i * Millisecond, 1500).Outcome);
+            Assert.InRange(shaped.Decide(i * Millisecond, 1500).DueNs - (i * Millisecond), 10 * Millisecond, 200 * Millisecond);
+        }
+
+        spared.IsSpared = false;
+        for (int i = 1_000; i < 2_000; i++)
+        {
+            Assert.Equal(one.Decide(i * Millisecond, 1500).Outcome, spared.Decide(i * Millisecond, 1500).Outcome);
+        }
+    }
+
+    [Fact]
     public void Jitter_StaysWithinItsBoundsAndUsesThem()
     {
         var model = new LinkModel(new() { Delay = TimeSpan.FromMilliseconds(50), Jitter = TimeSpan.FromMilliseconds(40) }, 3);
