@@ -24,7 +24,7 @@ public sealed class TransportLaboratory : ILaboratory
         "What each transport costs, how late it answers, and what becomes of it on a bad network.",
         ["libngtcp2-16", "libngtcp2-crypto-gnutls8", "xvfb"],
         [.. GoPeers.Packages.Split(' ')],
-        TimeSpan.FromMinutes(75),
+        TimeSpan.FromMinutes(115),
         TimeSpan.FromSeconds(43))
     {
         Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets, Live],
@@ -109,7 +109,7 @@ public sealed class TransportLaboratory : ILaboratory
 
         if (options.Quick && options.Only.Count == 0)
         {
-            run.NotMeasured($"{Open}, {Payloads}, {Weak}, {Handover}: leave --quick away, or ask for them with --only.");
+            run.NotMeasured($"{Open}, {Payloads}, {Weak}, {Handover}, {Stalled}, {Hostile}: leave --quick away, or ask for them with --only.");
         }
 
         progress.Report(new("Done", 1));

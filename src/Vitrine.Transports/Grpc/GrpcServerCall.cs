@@ -31,6 +31,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     private readonly CallMetadata _requestMetadata = new();
     private readonly CallMetadata _responseMetadata = new();
     private readonly CallMetadata _trailers = new();
+    private readonly Lock _gate = new(); // between a write that ends and the look whether it has stalled
     private CancellationTokenSource _over = new();
     private CancellationTokenRegistration _wake;
     private CancellationTokenRegistration _aborted;
@@ -399,7 +400,10 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
                 }
                 finally
                 {
-                    Volatile.Write(ref _flushEndMilliseconds, 0);
+                    lock (_gate)
+                    {
+                        _flushEndMilliseconds = 0;
+                    }
                 }
             }
         }
@@ -425,12 +429,15 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     // A timer that fires for a write which has ended meanwhile finds 0, or a later end.
     private void LookForStall()
     {
-        long end = Volatile.Read(ref _flushEndMilliseconds);
-        if (end != 0 && Environment.TickCount64 >= end)
+        // A write that ends at this moment waits until its stream is reset: afterwards the request may be another's.
+        lock (_gate)
         {
-            _isStalled = true;
-            GrpcMeter.Limits.Add(1, GrpcMeter.StalledReader);
-            Reset(ResetCalm);
+            if (_flushEndMilliseconds != 0 && Environment.TickCount64 >= _flushEndMilliseconds)
+            {
+                _isStalled = true;
+                GrpcMeter.Limits.Add(1, GrpcMeter.StalledReader);
+                Reset(ResetCalm);
+            }
         }
     }
 

@@ -394,9 +394,9 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         }
         finally
         {
-            Volatile.Write(ref _writeEndMilliseconds, 0);
             lock (_gate)
             {
+                _writeEndMilliseconds = 0;
                 _isWriting = false;
             }
 
@@ -477,12 +477,15 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     // A timer that fires for a write which has ended meanwhile finds 0, or a later end.
     private void LookForStall()
     {
-        long end = Volatile.Read(ref _writeEndMilliseconds);
-        if (end != 0 && Environment.TickCount64 >= end)
+        // A write that ends at this moment waits until its stream is reset: afterwards the object may serve another.
+        lock (_gate)
         {
-            _isStalled = true;
-            QuicMeter.Limits.Add(1, QuicMeter.StalledReader);
-            GiveUp(CallStatusCode.ResourceExhausted);
+            if (_writeEndMilliseconds != 0 && Environment.TickCount64 >= _writeEndMilliseconds)
+            {
+                _isStalled = true;
+                QuicMeter.Limits.Add(1, QuicMeter.StalledReader);
+                GiveUp(CallStatusCode.ResourceExhausted);
+            }
         }
     }
 
