@@ -1,5 +1,6 @@
 using Vitrine.Frames;
 using Vitrine.Lab;
+using Vitrine.Lab.Tests.WeakNetworks;
 using Vitrine.Lab.Transport;
 using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
@@ -67,14 +68,9 @@ public sealed class AdviceTests : IDisposable
     }
 
     /// <summary>Host and adviser at the two ends of an emulated line, each a program of its own.</summary>
-    [Fact]
+    [WeakNetworkFact]
     public async Task OverADslLine_TheFiguresAreThoseOfTheLine()
     {
-        if (NetworkRight.Examine().State != NetworkRightState.Granted && Environment.GetEnvironmentVariable("CI") != "true")
-        {
-            return; // nobody may make namespaces here; in CI that must work
-        }
-
         const int Port = 8790;
         const string Token = "0123456789abcdefghijklmnop";
         using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(400, 300));

@@ -12,16 +12,9 @@ public sealed class QuicEntranceTests
 {
     private static readonly HeadlessViewerOptions Quic = new() { Transport = PacketTransport.Quic };
 
-    private static bool IsMissing => !QuicSupport.TryLoad(out _) && Environment.GetEnvironmentVariable("CI") != "true";
-
-    [Fact]
+    [QuicFact]
     public async Task ViewerOverQuic_ShowsTheDisplay()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         Assert.Equal("", host.Server.QuicFailure);
         await using HeadlessViewer viewer = await host.ConnectAsync(Quic);
@@ -41,14 +34,9 @@ public sealed class QuicEntranceTests
         await Host.AssertAsync(viewer, seen => seen.Goodbye is not null && !seen.IsConnected, "Nobody said goodbye.");
     }
 
-    [Fact]
+    [QuicFact]
     public async Task MachineHasAnotherAddress_QuicStaysAWebSocketIsMadeAnew()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         await using HeadlessViewer staying = await host.ConnectAsync(Quic with { Reconnect = true });
         await using HeadlessViewer renewed = await host.ConnectAsync(new() { Reconnect = true });
@@ -63,14 +51,9 @@ public sealed class QuicEntranceTests
         Assert.Equal(1, staying.ConnectionCount);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task WrongTokenAndTooManyViewers_Refused()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync(options: new() { ViewersMax = 1 });
         Uri direct = new($"quic://127.0.0.1:{host.Server.QuicEndPoint!.Port}/?t=");
         HeadlessViewerOptions options = Quic with { CertificateFingerprint = host.Server.QuicFingerprint };
@@ -89,14 +72,9 @@ public sealed class QuicEntranceTests
             () => HeadlessViewer.ConnectAsync(new(direct + host.Server.Token), options with { CertificateFingerprint = new string('0', 64) }))).Status);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task OtherCongestionControlIsAskedFor_ItIsServedOnAPortOfItsOwn()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         PacketConnectOptions options = new();
         string stream = $"http://127.0.0.1:{host.Server.EndPoint.Port}/stream?t=";
@@ -117,14 +95,9 @@ public sealed class QuicEntranceTests
         Assert.Equal((null, ConnectStatus.AccessDenied), (none, refusal.Status));
     }
 
-    [Fact]
+    [QuicFact]
     public async Task OnLoopback_SpokenFromWhenAViewerAsks()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         SyntheticDisplay display = new(320, 200);
         await using ShareSession session = new(display.TryOpen, new() { Name = "test" });
         await session.StartAsync();
@@ -152,14 +125,9 @@ public sealed class QuicEntranceTests
         Assert.Equal(ConnectStatus.Unreachable, (await Assert.ThrowsAsync<ViewerConnectException>(() => host.ConnectAsync(Quic))).Status);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task UdpDoesNotPass_AWebSocketAndTheReason()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         using Socket silent = UdpRelay.Bind();
         await using HeadlessViewer viewer = await host.ConnectAsync(new() { Transport = PacketTransport.Best, QuicPort = ((IPEndPoint)silent.LocalEndPoint!).Port });
@@ -168,14 +136,9 @@ public sealed class QuicEntranceTests
         await host.AssertShownByAsync(viewer);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task UdpBlockedInTheMiddle_TheSameSessionGoesOnOverAWebSocket()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         await using UdpRelay relay = new(host.Server.QuicEndPoint!);
         await using HeadlessViewer viewer = await host.ConnectAsync(new() { Transport = PacketTransport.Best, QuicPort = relay.EndPoint.Port, Reconnect = true });
@@ -189,14 +152,9 @@ public sealed class QuicEntranceTests
         Assert.Contains("QUIC does not pass", viewer.ConnectionNote, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task ChangeOfPath_TheStreamGoesOnOnTheSameConnection()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         await using Host host = await Host.StartAsync();
         await using HeadlessViewer viewer = await host.ConnectAsync(Quic);
         await host.AssertShownByAsync(viewer);
@@ -214,14 +172,9 @@ public sealed class QuicEntranceTests
         Assert.Equal(1, viewer.ConnectionCount);
     }
 
-    [Fact]
+    [QuicFact]
     public async Task VideoThroughALossyNetwork_ExactWhenItRests()
     {
-        if (IsMissing)
-        {
-            return;
-        }
-
         SyntheticDisplay display = new(640, 480);
         await using Host host = await Host.StartAsync(display);
         await using UdpRelay relay = new(host.Server.QuicEndPoint!);

@@ -1,24 +1,9 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Vitrine.Interop;
 using Vitrine.Transports.Quic;
 
 namespace Vitrine.Transports.Tests.Quic;
-
-/// <summary>Runs where QUIC's libraries are; in CI they must be.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-public sealed class QuicFactAttribute : FactAttribute
-{
-    public QuicFactAttribute()
-    {
-        Timeout = 600_000; // against hanging only: a busy machine takes its time
-        if (!QuicLibraries.TryLoad(out string reason) && Environment.GetEnvironmentVariable("CI") != "true")
-        {
-            Skip = reason;
-        }
-    }
-}
 
 /// <summary>A listener and a client on loopback.</summary>
 public sealed class QuicPair : IAsyncDisposable

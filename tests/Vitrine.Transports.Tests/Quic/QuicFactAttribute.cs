@@ -1,0 +1,17 @@
+using Vitrine.Transports.Quic;
+
+namespace Vitrine.Transports.Tests.Quic;
+
+/// <summary>Runs where QUIC's libraries are; in CI they must be.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class QuicFactAttribute : FactAttribute
+{
+    public QuicFactAttribute()
+    {
+        Timeout = 600_000; // against hanging only: a busy machine takes its time
+        if (!QuicSupport.TryLoad(out string reason) && Environment.GetEnvironmentVariable("CI") != "true")
+        {
+            Skip = reason;
+        }
+    }
+}
