@@ -154,7 +154,7 @@ public sealed class CallContractTests
         CallBinding waiting = new(EchoService.Unary, call => WaitAsync(call, ended));
         await using CallHost host = await CallHost.StartAsync(transport, [waiting]);
         CallException failure = await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(
-            EchoService.Unary, new EchoRequest(), new EchoReply(), new() { Deadline = CallDeadline.After(TimeSpan.FromMilliseconds(200)) }).AsTask());
+            EchoService.Unary, new EchoRequest(), new EchoReply(), new() { Deadline = CallDeadline.After(TimeSpan.FromSeconds(3)) }).AsTask());
         Assert.Equal(CallStatusCode.DeadlineExceeded, failure.Code);
         Assert.Contains(await ended.Task.WaitAsync(GrpcHost.Patience), (CallStatusCode[])[CallStatusCode.DeadlineExceeded, CallStatusCode.Cancelled]);
         CallException past = await Assert.ThrowsAsync<CallException>(() => host.Channel.CallAsync(
@@ -169,7 +169,7 @@ public sealed class CallContractTests
         TaskCompletionSource<CallStatusCode> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using (CallHost host = await CallHost.StartAsync(transport, [new(EchoService.Unary, call => WaitAsync(call, ended))]))
         {
-            using CancellationTokenSource given = new(TimeSpan.FromMilliseconds(200));
+            using CancellationTokenSource given = new(TimeSpan.FromSeconds(3)); // the handler runs by then, on a busy machine too
             CallException failure = await Assert.ThrowsAsync<CallException>(() =>
                 host.Channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default, given.Token).AsTask());
             Assert.Equal(CallStatusCode.Cancelled, failure.Code);
