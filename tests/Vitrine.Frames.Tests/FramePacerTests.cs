@@ -263,13 +263,13 @@ public sealed class DeadlineTimerTests
     {
         DeadlineTimer timer = new();
         timer.WaitUntil(timer.NowNs + 1_000_000);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++)
+        Assert.Equal(0, Allocation.BytesOf(() =>
         {
-            timer.WaitUntil(timer.NowNs + 500_000);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            for (int i = 0; i < 20; i++)
+            {
+                timer.WaitUntil(timer.NowNs + 500_000);
+            }
+        }));
     }
 }
 

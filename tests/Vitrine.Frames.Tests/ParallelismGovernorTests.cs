@@ -93,13 +93,14 @@ public sealed class ParallelismGovernorTests
     {
         using RunQueue? queue = RunQueue.TryOpenForThisThread();
         Assert.NotNull(queue);
-        long before = queue.ReadWaitNs(), allocated = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        long before = queue.ReadWaitNs();
+        Assert.Equal(0, Allocation.BytesOf(() =>
         {
-            Assert.True(queue.ReadWaitNs() >= before);
-        }
-
-        Assert.Equal(allocated, GC.GetAllocatedBytesForCurrentThread());
+            for (int i = 0; i < 100; i++)
+            {
+                Assert.True(queue.ReadWaitNs() >= before);
+            }
+        }));
     }
 
     [Fact]

@@ -252,9 +252,9 @@ internal sealed class SyntheticDisplay(int width, int height)
             frame.Sequence = ++_sequence;
             frame.Times = new(nowNs, TimeProvider.System.GetMonotonicNanoseconds());
             frame.Trigger = FrameTrigger.Damage;
-            _display.FrameCount++;
             _display.AllocatedBytes?.Add(GC.GetAllocatedBytesForCurrentThread());
             _display.ReadTimes?.Add(nowNs);
+            _display.FrameCount++;
             return CaptureStatus.Frame;
         }
     }

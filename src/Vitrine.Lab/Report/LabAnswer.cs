@@ -46,7 +46,7 @@ public static class LabAnswer
         {
             if (Ratio(document, $"{ours}/100x1KB requestsPerSecond vs {peer}") is double times)
             {
-                parts.Add($"{ours} answers {Number(times)}x as many requests as {peer}");
+                parts.Add($"{Called(ours)} answers {Number(times)}x as many requests as {Called(peer)}");
             }
         }
 
@@ -187,8 +187,20 @@ public static class LabAnswer
             : $"{missed} of {goals} goals {(missed == 1 ? "is" : "are")} not met.";
     }
 
+    // What is written large within stays as it is: gRPC.
     private static string Sentence(List<string> parts) =>
-        parts.Count == 0 ? string.Empty : $"{char.ToUpperInvariant(parts[0][0])}{string.Join("; ", parts)[1..]}. ";
+        parts.Count == 0 ? string.Empty
+        : char.IsUpper(parts[0][1]) ? $"{string.Join("; ", parts)}. "
+        : $"{char.ToUpperInvariant(parts[0][0])}{string.Join("; ", parts)[1..]}. ";
+
+    private static string Called(string contestant) => contestant switch
+    {
+        "quic" => "QUIC",
+        "grpc" => "gRPC",
+        "http2" => "JSON over HTTP/2",
+        "go-http2" => "Go's net/http",
+        _ => contestant,
+    };
 
     private static double? P50(RunDocument document, string name) =>
         document.FindCase(name)?.Metrics.TryGetValue("p50Ms", out double value) == true ? value : null;

@@ -94,13 +94,11 @@ public sealed class X11DesktopWatcherTests
         Assert.True(watcher is not null, error);
 
         int moved = 0;
-        sink.WaitFor(150, () =>
-        {
-            moved++;
-            Move(connection, (short)(moved % 600), 10);
-        });
+        sink.WaitForOne();
+        sink.BytesOf(20, MoveOn);
+        Assert.Equal(0, Allocation.LeastOf(() => sink.BytesOf(150, MoveOn)));
 
-        Assert.Equal(0, sink.AllocatedBytes);
+        void MoveOn() => Move(connection, (short)(++moved % 600), 10);
     }
 
     [Fact]
@@ -286,12 +284,8 @@ public sealed class X11DesktopWatcherTests
 
     private sealed class CountingSink : IDesktopSink, IDisposable
     {
-        private const int WarmUp = 20;
         private readonly SemaphoreSlim _told = new(0);
-        private int _count;
-        private long _first;
-
-        public long AllocatedBytes { get; private set; }
+        private long _allocatedBytes;
 
         public void OnTopology(DisplayTopology topology)
         {
@@ -303,13 +297,7 @@ public sealed class X11DesktopWatcherTests
 
         public void OnCursorPosition(DevicePoint position, long originNs)
         {
-            long allocated = GC.GetAllocatedBytesForCurrentThread();
-            if (++_count == WarmUp)
-            {
-                _first = allocated;
-            }
-
-            AllocatedBytes = allocated - _first;
+            _allocatedBytes = GC.GetAllocatedBytesForCurrentThread();
             _told.Release();
         }
 
@@ -319,14 +307,19 @@ public sealed class X11DesktopWatcherTests
 
         public void Dispose() => _told.Dispose();
 
-        public void WaitFor(int count, Action move)
+        public void WaitForOne() => Assert.True(_told.Wait(TimeSpan.FromSeconds(10)), "A move was not told.");
+
+        /// <returns>What the watcher's thread took from what was told last until as many moves have been told.</returns>
+        public long BytesOf(int moves, Action move)
         {
-            Assert.True(_told.Wait(TimeSpan.FromSeconds(10)));
-            while (_count < WarmUp + count)
+            long before = _allocatedBytes;
+            for (int i = 0; i < moves; i++)
             {
                 move();
-                Assert.True(_told.Wait(TimeSpan.FromSeconds(10)), "A move was not told.");
+                WaitForOne();
             }
+
+            return _allocatedBytes - before;
         }
     }
 }

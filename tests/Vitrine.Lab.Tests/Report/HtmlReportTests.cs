@@ -15,6 +15,16 @@ public sealed class HtmlReportTests
         Assert.True(html.Length < 1_000_000);
     }
 
+    [Theory]
+    [InlineData("quic", "quic-go", "QUIC answers 3x as many requests as quic-go.")]
+    [InlineData("grpc", "grpc-go", "gRPC answers 3x as many requests as grpc-go.")]
+    [InlineData("http2", "go-http2", "JSON over HTTP/2 answers 3x as many requests as Go's net/http.")]
+    public void Answer_CallsTransportsByTheirNames(string ours, string peer, string sentence)
+    {
+        RunDocument run = Run(1) with { Lab = "transport", Ratios = [RatioRecord.Of($"{ours}/100x1KB requestsPerSecond vs {peer}", 3, null)] };
+        Assert.Equal(sentence, LabAnswer.Of(run));
+    }
+
     [Fact]
     public void EveryFigureOfAPlot_IsInATable()
     {

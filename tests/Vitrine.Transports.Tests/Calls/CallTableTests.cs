@@ -32,13 +32,13 @@ public sealed class CallTableTests
     public void Lookup_TakesNoMemory()
     {
         Look();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        Assert.Equal(0, Allocation.BytesOf(() =>
         {
-            Look();
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            for (int i = 0; i < 100; i++)
+            {
+                Look();
+            }
+        }));
 
         static void Look()
         {

@@ -225,7 +225,7 @@ public class QuicConnectionTests
     [QuicFact]
     public async Task NothingSent_IdleTimeoutOnBothSides()
     {
-        await using QuicPair pair = new(client: client => client with { IdleTimeout = TimeSpan.FromMilliseconds(300) });
+        await using QuicPair pair = new(client: client => client with { IdleTimeout = TimeSpan.FromSeconds(1) });
         (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
         Assert.IsType<QuicIdleTimeout>(await client.Closed);
         Assert.IsType<QuicIdleTimeout>(await server.Closed);
@@ -234,7 +234,7 @@ public class QuicConnectionTests
     [QuicFact]
     public async Task KeepAlive_OutlivesTheIdleTimeout()
     {
-        await using QuicPair pair = new(client: client => client with { IdleTimeout = TimeSpan.FromMilliseconds(600), KeepAlive = TimeSpan.FromMilliseconds(100) });
+        await using QuicPair pair = new(client: client => client with { IdleTimeout = TimeSpan.FromSeconds(2), KeepAlive = TimeSpan.FromMilliseconds(150) });
         (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
         long before = (await client.GetStatisticsAsync()).PacketsSent;
         while ((await client.GetStatisticsAsync()).PacketsSent < before + 15)
