@@ -45,8 +45,9 @@ public sealed unsafe partial class QuicConnection
             if ((_datagramHeld is not null || _datagramsOut.Count > 0) && TryPeekDatagram(vectors))
             {
                 int accepted = 0;
+                nuint count = vectors->Bytes > 0 ? 1u : 0; // ngtcp2 ends the process over a vector without bytes
                 written = LibNgtcp2.ngtcp2_conn_writev_datagram_versioned(_connection, path, LibNgtcp2.PacketInfoVersion, &info, into, LibNgtcp2.UdpPayloadBytesMax,
-                    &accepted, LibNgtcp2.WriteStreamMore, _datagramNumber, vectors, 1, now);
+                    &accepted, LibNgtcp2.WriteStreamMore, _datagramNumber, vectors, count, now);
                 if (accepted != 0)
                 {
                     _datagramNumber++;

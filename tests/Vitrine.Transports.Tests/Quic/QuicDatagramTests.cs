@@ -21,6 +21,17 @@ public class QuicDatagramTests
         Assert.Equal(3, await wait);
     }
 
+    // RFC 9221, section 4: a datagram may be empty. ngtcp2 would end the process over one that is told in the wrong way.
+    [QuicFact]
+    public async Task EmptyDatagram_ArrivesAsOne()
+    {
+        await using QuicPair pair = new();
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        Task<int> wait = server.ReceiveDatagramAsync(new byte[10]).AsTask();
+        Assert.Equal(QuicDatagramStatus.Queued, client.SendDatagram([]));
+        Assert.Equal(0, await wait);
+    }
+
     [QuicFact]
     public async Task PeerTakesNone_SaysSo()
     {
