@@ -105,7 +105,7 @@ internal sealed class HttpJsonCall : ClientCall
         ArgumentNullException.ThrowIfNull(into);
         try
         {
-            if (_isRead)
+            if (_isRead || _failure is not null)
             {
                 return _failure is null ? false : throw _failure;
             }
@@ -113,7 +113,12 @@ internal sealed class HttpJsonCall : ClientCall
             await ReceiveAsync();
             return _method.GivesOneResponse ? await ReadOnlyAnswerAsync(into) : await ReadLineAsync(into);
         }
-        catch (Exception exception) when (exception is not CallException)
+        catch (CallException exception)
+        {
+            _failure ??= exception; // whoever reads again gets the same
+            throw;
+        }
+        catch (Exception exception)
         {
             throw Explain(exception);
         }

@@ -2,8 +2,6 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
-using System.Net;
-using System.Net.Sockets;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Vitrine.Transports.Calls;
@@ -158,27 +156,15 @@ public sealed class GrpcFuzzTests(ITestOutputHelper output)
             .. RawHttp2.Frame(RawHttp2.Settings, 0, 0, []), .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, 1, [.. head]), .. RawHttp2.Frame(RawHttp2.Data, 0, 1, Zipped(3000)),
             .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders | RawHttp2.EndStream, 1, [.. tail]),
         ];
-        using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
+        using RawHttp2Server server = new();
         Mutator mutator = new();
         Stopwatch watch = Stopwatch.StartNew();
         long inputs = 0, succeeded = 0;
-        byte[] swallowed = new byte[4096];
         while (watch.Elapsed < Mutator.Duration)
         {
             byte[] input = inputs == 0 ? answer : mutator.Mutate(answer, answer);
-            Task serving = Task.Run(async () =>
-            {
-                using Socket server = await listener.AcceptAsync();
-                await server.ReceiveAsync(swallowed); // the preface at least: the client has begun
-                await server.SendAsync(input);
-                server.Shutdown(SocketShutdown.Send);
-                while (await server.ReceiveAsync(swallowed) > 0)
-                {
-                }
-            });
-            await using (GrpcChannel channel = new(new($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndPoint!).Port}"), new() { ResponseBytesMax = BytesMax }))
+            Task serving = server.AnswerAsync(input);
+            await using (GrpcChannel channel = new(server.Address, new() { ResponseBytesMax = BytesMax }))
             {
                 try
                 {
@@ -196,15 +182,7 @@ public sealed class GrpcFuzzTests(ITestOutputHelper output)
                 }
             }
 
-            try
-            {
-                await serving;
-            }
-            catch (SocketException)
-            {
-                // the client was the first to close
-            }
-
+            await serving;
             inputs++;
         }
 

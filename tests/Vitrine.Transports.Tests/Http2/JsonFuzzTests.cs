@@ -129,6 +129,84 @@ public sealed class JsonFuzzTests(ITestOutputHelper output)
         }
     }
 
+    // Frames, header blocks and bodies of a bad server: the answer, a stream of answers, a refusal.
+    [Fact]
+    public async Task AnswersOfAServer_CallFailsOrSucceeds()
+    {
+        byte[] lines = Encoding.UTF8.GetBytes("{\"payload\":\"aGFsbG8=\"}\n{\"sequence\":\"7\"}\n");
+        byte[] brokenOff = [.. lines, .. Encoding.UTF8.GetBytes($"{{\"{Problem.LineMember}\":"), .. s_problems[0], .. "}\n"u8];
+        (int Status, string Type, byte[] Body)[] answers =
+        [
+            (200, JsonServer.JsonType, "{\"payload\":\"aGFsbG8=\",\"sequence\":\"7\"}"u8.ToArray()), (200, JsonServer.LinesType, lines),
+            (200, JsonServer.LinesType, brokenOff), (400, Problem.ContentType, s_problems[0]), (500, "text/html", "<html>"u8.ToArray()),
+        ];
+        using RawHttp2Server server = new();
+        Mutator mutator = new();
+        Stopwatch watch = Stopwatch.StartNew();
+        long inputs = 0, succeeded = 0;
+        while (watch.Elapsed < Mutator.Duration)
+        {
+            bool isHonest = inputs % 50 == 0;
+            (int status, string type, byte[] body) = answers[mutator.Next(isHonest ? 2 : answers.Length)];
+            byte[] other = answers[mutator.Next(answers.Length)].Body;
+            byte[] input = isHonest ? Answer(status, type, body) : mutator.Next(2) == 0 ? Answer(status, type, mutator.Mutate(body, other)) : mutator.Mutate(Answer(status, type, body), other);
+            Task serving = server.AnswerAsync(input);
+            await using (HttpJsonChannel channel = new(server.Address, new() { ResponseBytesMax = 64 << 10 }))
+            {
+                try
+                {
+                    await CallAsync(channel, type == JsonServer.LinesType ? EchoService.ServerStream : EchoService.Unary).WaitAsync(GrpcHost.Patience);
+                    succeeded++;
+                }
+                catch (CallException) when (!isHonest)
+                {
+                    // a status, as it should be
+                }
+                catch (Exception exception)
+                {
+                    Assert.Fail($"seed {Mutator.Seed}, input {inputs}: {exception}\n{Convert.ToHexString(input)}");
+                }
+            }
+
+            await serving;
+            inputs++;
+        }
+
+        output.WriteLine($"{inputs} answers, {succeeded} calls succeeded");
+
+        static byte[] Answer(int status, string type, ReadOnlySpan<byte> body)
+        {
+            List<byte> head = [], tail = [];
+            RawHttp2.Literal(head, ":status", $"{status}");
+            RawHttp2.Literal(head, "content-type", type);
+            RawHttp2.Literal(tail, "name-bin", "AAEC");
+            return
+            [
+                .. RawHttp2.Frame(RawHttp2.Settings, 0, 0, []), .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, 1, [.. head]), .. RawHttp2.Frame(RawHttp2.Data, 0, 1, body),
+                .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders | RawHttp2.EndStream, 1, [.. tail]),
+            ];
+        }
+
+        // All answers, and once more after they have failed.
+        static async Task CallAsync(HttpJsonChannel channel, CallMethod method)
+        {
+            await using ClientCall call = await channel.StartAsync(method, CallOptions.Default);
+            await call.WriteAsync(new EchoRequest());
+            await call.CompleteWritesAsync();
+            try
+            {
+                while (await call.ReadAsync(new EchoReply()))
+                {
+                }
+            }
+            catch (CallException)
+            {
+                await Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoReply()));
+                throw;
+            }
+        }
+    }
+
     private static bool ParseRequest(byte[] input)
     {
         bool isAccepted = false;
