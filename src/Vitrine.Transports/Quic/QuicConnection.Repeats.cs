@@ -8,6 +8,9 @@ namespace Vitrine.Transports.Quic;
 /// sender so, and the probe timeout must pass (RFC 9002, section 6.2). Where losses were seen, packets with data go again a moment later,
 /// byte by byte the same: whichever comes second is discarded by its number (RFC 9000, section 12.3), and only when both are lost the
 /// round trip is. A moment later, because losses come in bursts.</para>
+/// <para>So do the first packets after a change of the path (RFC 9000, section 9), as many as it takes to see whether it loses any: the
+/// congestion window is an initial one again, a burst of losses fills it, and the probe timeout of a path whose round trip is not known is
+/// a second (RFC 9002, sections 6.2.2 and 7.2). A server does so once it knows that the client is there.</para>
 /// <para>Not while more than <see cref="RepeatedBytesMax"/> wait or are under way: then losses may be the sender's own doing, and what follows
 /// tells of them.</para>
 /// <para>It is bounded: as many bytes as are under way may go twice while they are no more than an initial window, which every sender may put on
@@ -34,9 +37,9 @@ public sealed unsafe partial class QuicConnection
     // A packet was written, and will be sent now.
     private void NotePacket(byte* packet, int bytes, bool hasNew, EcnCodepoint ecn, ulong now)
     {
-        if (_isInHandshake || bytes > _packetBytesMax || (!hasNew && bytes < RepairBytesMin))
+        if (_isInHandshake || bytes > _packetBytesMax || (!hasNew && bytes < RepairBytesMin) || !_loop.PathRemote->Equals(_remote))
         {
-            return;
+            return; // also what asks whether another path works: an address that is not proven gets no more than it may
         }
 
         _losses.NotePacket();
@@ -45,8 +48,7 @@ public sealed unsafe partial class QuicConnection
             _losses.NoteLoss();
         }
 
-        // The last: an address that is not proven gets no more than it may.
-        if (!_losses.IsLossy || _repeats.Count == RepeatsMax || Interlocked.Read(ref _sendBytes) > RepeatedBytesMax || !_loop.PathRemote->Equals(_remote))
+        if (!_losses.IsLossy || _repeats.Count == RepeatsMax || Interlocked.Read(ref _sendBytes) > RepeatedBytesMax)
         {
             return;
         }
@@ -88,7 +90,7 @@ public sealed unsafe partial class QuicConnection
             Blocks.Return((NativeBlock*)repeat.Block);
         }
 
-        _losses = default;
+        _losses = LossMemory.OfAnotherPath();
     }
 
     private readonly record struct Repeat(nint Block, ulong Due, EcnCodepoint Ecn);

@@ -34,6 +34,25 @@ public class LossMemoryTests
         Assert.False(memory.IsLossy);
     }
 
+    [Fact]
+    public void AnotherPath_LossyUntilItIsKnown()
+    {
+        LossMemory memory = LossMemory.OfAnotherPath();
+        Assert.True(memory.IsLossy);
+        LossyFrom(ref memory, [20], 99); // one loss alone is none to remember
+        Assert.True(memory.IsLossy);
+        memory.NotePacket();
+        Assert.False(memory.IsLossy);
+    }
+
+    [Fact]
+    public void AnotherPathThatLoses_GoesOnBeingLossy()
+    {
+        LossMemory memory = LossMemory.OfAnotherPath();
+        LossyFrom(ref memory, [20, 50, 80], 1000);
+        Assert.True(memory.IsLossy);
+    }
+
     // Numbers of the packets at which it became so.
     private static List<long> LossyFrom(ref LossMemory memory, long[] losses, int packets)
     {

@@ -17,7 +17,7 @@ public class QuicMigrationTests
         for (int i = 0; i < 3; i++)
         {
             IPEndPoint before = client.LocalEndPoint;
-            Assert.True(await MigrateWhenAllowedAsync(client));
+            Assert.True(await QuicPair.MigrateWhenAllowedAsync(client));
             await EchoAsync(stream);
             Assert.NotEqual(before, client.LocalEndPoint);
             await QuicPair.UntilAsync(() => server.RemoteEndPoint.Equals(client.LocalEndPoint));
@@ -117,7 +117,7 @@ public class QuicMigrationTests
             await using QuicConnection client = await pair.Client.ConnectAsync(pair.To);
             await using QuicStream stream = await client.OpenStreamAsync();
             await EchoAsync(stream);
-            Assert.True(await MigrateWhenAllowedAsync(client));
+            Assert.True(await QuicPair.MigrateWhenAllowedAsync(client));
             for (int i = 0; i < 5; i++)
             {
                 await EchoAsync(stream);
@@ -152,22 +152,6 @@ public class QuicMigrationTests
 
         await client.CloseAsync();
         await serve;
-    }
-
-    // Not before the handshake is confirmed and the server has given spare connection ids.
-    private static async Task<bool> MigrateWhenAllowedAsync(QuicConnection client)
-    {
-        while (true)
-        {
-            try
-            {
-                return await client.MigrateAsync(new IPEndPoint(IPAddress.Loopback, 0));
-            }
-            catch (QuicException exception) when (exception is not QuicClosedException)
-            {
-                await Task.Delay(5);
-            }
-        }
     }
 
     private static async Task EchoAsync(QuicStream stream)

@@ -79,6 +79,23 @@ public sealed class QuicPair : IAsyncDisposable
         }
     }
 
+    /// <summary>Goes on from another port: not before the handshake is confirmed and the server has given spare connection ids.</summary>
+    /// <returns>Whether the path was proven.</returns>
+    public static async Task<bool> MigrateWhenAllowedAsync(QuicConnection client)
+    {
+        while (true)
+        {
+            try
+            {
+                return await client.MigrateAsync(new IPEndPoint(IPAddress.Loopback, 0));
+            }
+            catch (QuicException exception) when (exception is not QuicClosedException)
+            {
+                await Task.Delay(5);
+            }
+        }
+    }
+
     public static async Task<byte[]> ReadAllAsync(QuicStream stream)
     {
         using MemoryStream all = new();
