@@ -1,4 +1,5 @@
 using Vitrine.Transports.Quic;
+using Vitrine.Wire.Tests;
 
 namespace Vitrine.Transports.Tests.Quic;
 
@@ -8,7 +9,7 @@ public sealed class QuicFactAttribute : FactAttribute
 {
     public QuicFactAttribute()
     {
-        Timeout = 600_000; // against hanging only: a busy machine takes its time
+        Timeout = 600_000 + (int)Mutator.Duration.TotalMilliseconds; // against hanging only: a busy machine takes its time, and so does who is told to
         if (!QuicSupport.TryLoad(out string reason) && Environment.GetEnvironmentVariable("CI") != "true")
         {
             Skip = reason;
