@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Vitrine.Measurement;
 
@@ -78,6 +79,23 @@ internal sealed record StreamLoad
 
     /// <summary>How long opening them may take.</summary>
     public double TimeoutSeconds { get; set; } = 20;
+
+    /// <summary>What a case tells of it, and <paramref name="more"/>.</summary>
+    public Dictionary<string, string> ToParameters(params ReadOnlySpan<(string Name, string Value)> more)
+    {
+        Dictionary<string, string> parameters = new()
+        {
+            ["streams"] = Streams.ToString(CultureInfo.InvariantCulture),
+            ["answersPerSecond"] = AnswersPerSecond.ToString(CultureInfo.InvariantCulture),
+            ["answerBytes"] = AnswerBytes.ToString(CultureInfo.InvariantCulture),
+        };
+        foreach ((string name, string value) in more)
+        {
+            parameters.Add(name, value);
+        }
+
+        return parameters;
+    }
 }
 
 /// <summary>What a stream agent is to do next: open streams, measure those that are open, or close them.</summary>

@@ -133,11 +133,12 @@ public static class EchoServer
         QuicListenerStatistics quic = calls?.Listener.GetStatistics() ?? new();
         Dictionary<string, long> refusals = limits.Read();
         refusals["quic.connections-refused"] = quic.ConnectionsRefused;
+        refusals["quic.closings-cut"] = quic.ClosingsCut;
         refusals["quic.retries-sent"] = quic.RetriesSent;
         refusals["quic.handshakes-failed"] = quic.HandshakesFailed;
         refusals["quic.protocol-errors"] = quic.ProtocolErrors;
         refusals["quic.datagrams-dropped"] = quic.DatagramsDropped;
-        return new(memory.ManagedBytes, memory.NativeBytes, quic.BufferBytes, memory.Threads, memory.Descriptors, quic.Connections, refusals);
+        return new(memory.ManagedBytes, memory.NativeBytes, quic.BufferBytes, memory.Threads, memory.Descriptors, quic.Connections + quic.ConnectionsClosing, refusals);
     }
 
     private static WebApplication Build(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers)

@@ -151,15 +151,10 @@ internal static class HostileRounds
 
         run.Add(RoundSeries.ToCase(
             name, latency,
-            new Dictionary<string, string>
-            {
-                ["streams"] = load.Streams.ToString(CultureInfo.InvariantCulture),
-                ["answersPerSecond"] = load.AnswersPerSecond.ToString(CultureInfo.InvariantCulture),
-                ["answerBytes"] = load.AnswerBytes.ToString(CultureInfo.InvariantCulture),
-                ["attackSeconds"] = AttackedSeconds(options).ToString(CultureInfo.InvariantCulture),
-                ["rounds"] = rounds.Count.ToString(CultureInfo.InvariantCulture),
-                ["attackers"] = "5, at the priority of what is idle",
-            },
+            load.ToParameters(
+                ("attackSeconds", AttackedSeconds(options).ToString(CultureInfo.InvariantCulture)),
+                ("rounds", rounds.Count.ToString(CultureInfo.InvariantCulture)),
+                ("attackers", "5, at the priority of what is idle")),
             metrics));
         double[] against = [.. rounds.Select(round => 2 * StalledRounds.P99(round.Attacked) / (StalledRounds.P99(round.Before) + StalledRounds.P99(round.After)))];
         run.Add(RatioRecord.Of($"{name} p99Ms of the honest vs without", RoundSeries.Median(against), 1.2) with { Rounds = against });

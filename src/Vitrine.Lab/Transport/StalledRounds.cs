@@ -97,14 +97,7 @@ internal static class StalledRounds
         double[] against = [.. rounds.Select(round => 2 * P99(round.Stalled) / (P99(round.Before) + P99(round.After)))];
         run.Add(RoundSeries.ToCase(
             name, latency,
-            new Dictionary<string, string>
-            {
-                ["streams"] = load.Streams.ToString(CultureInfo.InvariantCulture),
-                ["answersPerSecond"] = load.AnswersPerSecond.ToString(CultureInfo.InvariantCulture),
-                ["answerBytes"] = load.AnswerBytes.ToString(CultureInfo.InvariantCulture),
-                ["stallSeconds"] = stalls.ToString(CultureInfo.InvariantCulture),
-                ["rounds"] = rounds.Count.ToString(CultureInfo.InvariantCulture),
-            },
+            load.ToParameters(("stallSeconds", stalls.ToString(CultureInfo.InvariantCulture)), ("rounds", rounds.Count.ToString(CultureInfo.InvariantCulture))),
             new Dictionary<string, double>
             {
                 ["p99MsBefore"] = Median(round => P99(round.Before)),

@@ -56,6 +56,7 @@ public sealed unsafe partial class QuicConnection : ITimed
     private int _readsWhileClosing;
     private bool _isCompletionQueued;
     private bool _isLingering;
+    private bool _hasClosingPlace;
     private bool _isFreed;
     private bool _isInHandshake = true;
     private bool _isDelivered;
@@ -566,9 +567,10 @@ public sealed unsafe partial class QuicConnection : ITimed
         _schedule.Clear();
         Settle(reason);
         _isLingering = true;
-        if (linger == 0)
+        _hasClosingPlace = linger > 0 && _server?.TryBeginClosing() == true;
+        if (linger == 0 || (IsServer && !_hasClosingPlace))
         {
-            Retire(); // at once: the next packet of this client may be a better first one
+            Retire(); // at once: the next packet of this client may be a better first one, or too many are being closed
             return;
         }
 
@@ -606,6 +608,7 @@ public sealed unsafe partial class QuicConnection : ITimed
             _server?.HandshakeEnded(isCompleted: false);
         }
 
+        _server?.ConnectionEnded();
         foreach (QuicStream stream in _streams.Values)
         {
             stream.Fail(failure);
@@ -635,7 +638,12 @@ public sealed unsafe partial class QuicConnection : ITimed
             }
 
             _ids.Clear();
-            _server?.ConnectionEnded();
+            if (_hasClosingPlace)
+            {
+                _hasClosingPlace = false;
+                _server!.ClosingEnded();
+            }
+
             if (!IsServer)
             {
                 foreach (QuicPort port in _ports)

@@ -19,11 +19,13 @@ public sealed class QuicListener : IAsyncDisposable
     private readonly QuicServer[] _servers;
     private readonly Channel<QuicConnection> _accepted = Channel.CreateUnbounded<QuicConnection>(); // bounded by AcceptBacklogMax
     private int _connections;
+    private int _closing;
     private int _handshakes;
     private int _backlog;
     private long _completed;
     private long _failed;
     private long _refused;
+    private long _closingsCut;
     private long _protocolErrors;
     private long _retries;
     private long _tokensRefused;
@@ -142,10 +144,12 @@ public sealed class QuicListener : IAsyncDisposable
     public QuicListenerStatistics GetStatistics() => new()
     {
         Connections = Volatile.Read(ref _connections),
+        ConnectionsClosing = Volatile.Read(ref _closing),
         HandshakesInProgress = Volatile.Read(ref _handshakes),
         HandshakesCompleted = Interlocked.Read(ref _completed),
         HandshakesFailed = Interlocked.Read(ref _failed),
         ConnectionsRefused = Interlocked.Read(ref _refused),
+        ClosingsCut = Interlocked.Read(ref _closingsCut),
         ProtocolErrors = Interlocked.Read(ref _protocolErrors),
         RetriesSent = Interlocked.Read(ref _retries),
         TokensRefused = Interlocked.Read(ref _tokensRefused),
@@ -211,6 +215,21 @@ public sealed class QuicListener : IAsyncDisposable
     }
 
     internal void ConnectionEnded() => Interlocked.Decrement(ref _connections);
+
+    /// <summary>Takes the place of a connection that is being closed. False when there is none.</summary>
+    internal bool TryBeginClosing()
+    {
+        if (Interlocked.Increment(ref _closing) > _options.ClosingsMax)
+        {
+            Interlocked.Decrement(ref _closing);
+            Interlocked.Increment(ref _closingsCut);
+            return false;
+        }
+
+        return true;
+    }
+
+    internal void ClosingEnded() => Interlocked.Decrement(ref _closing);
 
     internal void ProtocolError() => Interlocked.Increment(ref _protocolErrors);
 

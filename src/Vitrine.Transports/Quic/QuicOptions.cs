@@ -105,8 +105,12 @@ public sealed record QuicListenerOptions : QuicTransportOptions
     /// <summary>Threads, each with a socket of its own on the same port.</summary>
     public int Loops { get; init; } = 1;
 
-    /// <summary>Connections at a time, those being closed included; more are refused.</summary>
+    /// <summary>Connections at a time, without those being closed; more are refused.</summary>
     public int ConnectionsMax { get; init; } = 10_000;
+
+    /// <summary>Connections being closed (RFC 9000, section 10.2) at a time: some kilobytes each for at most 3 s, so that stray packets are
+    /// understood. One on top is forgotten at once, and its stray packets get a stateless reset.</summary>
+    public int ClosingsMax { get; init; } = 2_048;
 
     /// <summary>Handshakes in progress at a time; more are refused.</summary>
     public int HandshakesMax { get; init; } = 1_000;

@@ -79,6 +79,10 @@ internal sealed unsafe class QuicServer
 
     public void ConnectionEnded() => _listener.ConnectionEnded();
 
+    public bool TryBeginClosing() => _listener.TryBeginClosing();
+
+    public void ClosingEnded() => _listener.ClosingEnded();
+
     /// <summary>A datagram on a socket of this server.</summary>
     public void Read(QuicPort port, in SocketAddressBytes local, in SocketAddressBytes remote, byte* packet, int bytes, EcnCodepoint ecn, ulong now)
     {

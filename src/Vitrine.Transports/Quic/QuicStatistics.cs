@@ -70,8 +70,11 @@ public readonly record struct QuicConnectionStatistics
 /// <summary>What a listener has done, and what it holds.</summary>
 public readonly record struct QuicListenerStatistics
 {
-    /// <summary>Connections that exist, those being closed included.</summary>
+    /// <summary>Connections that exist, without those being closed.</summary>
     public int Connections { get; init; }
+
+    /// <summary>Connections being closed: their stray packets are still understood.</summary>
+    public int ConnectionsClosing { get; init; }
 
     /// <summary>Of which are not complete.</summary>
     public int HandshakesInProgress { get; init; }
@@ -85,6 +88,9 @@ public readonly record struct QuicListenerStatistics
     /// <summary>Refused because of <see cref="QuicListenerOptions.ConnectionsMax"/>, <see cref="QuicListenerOptions.HandshakesMax"/> or
     /// <see cref="QuicListenerOptions.AcceptBacklogMax"/>.</summary>
     public long ConnectionsRefused { get; init; }
+
+    /// <summary>Connections that were forgotten as soon as they were closed because of <see cref="QuicListenerOptions.ClosingsMax"/>.</summary>
+    public long ClosingsCut { get; init; }
 
     /// <summary>Connections closed because the peer broke the protocol: more streams or bytes than it may send, malformed frames, a TLS alert.</summary>
     public long ProtocolErrors { get; init; }

@@ -119,6 +119,41 @@ public class QuicAddressTests
     }
 
     [QuicFact]
+    public async Task ConnectionsBeingClosed_TakeNoPlaceOfOthers()
+    {
+        await using QuicPair pair = new(server => server with { ConnectionsMax = 1 });
+        await using QuicClient other = new(new() { Protocols = ["vitrine-other"] });
+        for (int i = 0; i < 5; i++)
+        {
+            await Assert.ThrowsAsync<QuicClosedException>(() => other.ConnectAsync(pair.To));
+        }
+
+        Assert.True(pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: > 0 });
+        await pair.ConnectAsync();
+        Assert.Equal(0, pair.Listener.GetStatistics().ConnectionsRefused);
+        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 1, ConnectionsClosing: 0 });
+        Assert.Equal(0, pair.Listener.GetStatistics().ClosingsCut);
+    }
+
+    [QuicFact]
+    public async Task ClosingsMax_OneOnTopIsForgottenAtOnce_AndItsStrayPacketsGetAStatelessReset()
+    {
+        await using QuicPair pair = new(server => server with { ClosingsMax = 0 });
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
+        (QuicConnection late, QuicConnection lateServer) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
+        relay.ToClient = _ => false;
+        await lateServer.CloseAsync();
+        await server.CloseAsync();
+        Assert.IsType<QuicApplicationClose>(await client.Closed);
+        Assert.True(pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0, ClosingsCut: 2 });
+        relay.ToClient = _ => true;
+        await using QuicStream stream = await late.OpenStreamAsync();
+        await stream.WriteAsync(new byte[1000]);
+        Assert.IsType<QuicStatelessReset>(await late.Closed);
+    }
+
+    [QuicFact]
     public async Task UnprovenAddress_GetsAtMostThreeTimesWhatItSent()
     {
         await using QuicPair pair = new(server => server with { Retry = QuicRetryPolicy.Never, HandshakeTimeout = TimeSpan.FromSeconds(3) });

@@ -148,7 +148,7 @@ public class QuicEarlyDataTests
         using Socket attacker = UdpRelay.Bind();
         for (int round = 1; round <= Rounds; round++)
         {
-            await QuicPair.UntilAsync(() => pair.Listener.GetStatistics().Connections == 0);
+            await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0 });
             foreach (byte[] datagram in flights.SelectMany(flight => flight))
             {
                 await attacker.SendToAsync(datagram, pair.Listener.LocalEndPoint);
@@ -157,7 +157,7 @@ public class QuicEarlyDataTests
             await QuicPair.UntilAsync(() => pair.Listener.GetStatistics().ReplaysRefused >= round * Flights);
         }
 
-        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics().Connections == 0);
+        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0 });
         Assert.Equal(Flights * Rounds, pair.Listener.GetStatistics().ReplaysRefused);
         Assert.Equal(Flights, requests);
         await pair.DisposeAsync();
