@@ -26,6 +26,8 @@ internal static unsafe partial class LibCSockets
     internal const int SocketSendBufferForce = 32; // SO_SNDBUFFORCE: beyond net.core.wmem_max, with CAP_NET_ADMIN
     internal const int SocketReceiveBufferForce = 33; // SO_RCVBUFFORCE
     internal const int SocketReceiveOverflow = 40; // SO_RXQ_OVFL
+    internal const int SocketAttachFilter = 26; // SO_ATTACH_FILTER
+    internal const int SocketDetachFilter = 27; // SO_DETACH_FILTER
 
     internal const int LevelIP = 0; // SOL_IP
     internal const int IPTypeOfService = 1; // IP_TOS
@@ -72,6 +74,34 @@ internal unsafe struct BufferVector
 {
     public byte* Start;
     public nuint LengthBytes;
+}
+
+/// <summary><c>struct sock_filter</c>.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 8)]
+internal readonly struct FilterInstruction(ushort code, uint value, byte ifTrue = 0, byte ifFalse = 0)
+{
+    [FieldOffset(0)]
+    public readonly ushort Code = code;
+
+    [FieldOffset(2)]
+    public readonly byte IfTrue = ifTrue;
+
+    [FieldOffset(3)]
+    public readonly byte IfFalse = ifFalse;
+
+    [FieldOffset(4)]
+    public readonly uint Value = value;
+}
+
+/// <summary><c>struct sock_fprog</c>, 64 bit.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 16)]
+internal unsafe struct FilterProgram
+{
+    [FieldOffset(0)]
+    public ushort Count;
+
+    [FieldOffset(8)]
+    public FilterInstruction* Instructions;
 }
 
 /// <summary><c>struct msghdr</c>, 64 bit.</summary>

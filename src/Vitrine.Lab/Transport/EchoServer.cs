@@ -134,6 +134,8 @@ public static class EchoServer
         Dictionary<string, long> refusals = limits.Read();
         refusals["quic.connections-refused"] = quic.ConnectionsRefused;
         refusals["quic.closings-cut"] = quic.ClosingsCut;
+        refusals["quic.first-packets-delayed"] = quic.FirstPacketsDelayed;
+        refusals["quic.peers-shut-out"] = quic.PeersShutOut;
         refusals["quic.retries-sent"] = quic.RetriesSent;
         refusals["quic.handshakes-failed"] = quic.HandshakesFailed;
         refusals["quic.protocol-errors"] = quic.ProtocolErrors;

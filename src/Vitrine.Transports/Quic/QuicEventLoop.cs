@@ -81,6 +81,9 @@ internal sealed unsafe class QuicEventLoop : IDisposable
     /// <summary>Called on its thread when it ends by a bug of ours.</summary>
     public Action<Exception>? Faulted { get; set; }
 
+    /// <summary>Its share of a listener; null: a client's loop.</summary>
+    public QuicServer? Server { get; set; }
+
     /// <summary>Memory of its connections' streams.</summary>
     public NativeBlockPool Blocks { get; } = new();
 
@@ -297,12 +300,14 @@ internal sealed unsafe class QuicEventLoop : IDisposable
             port?.Dispose();
         }
 
+        Server?.End();
         _watch?.Dispose();
     }
 
     private void Turn()
     {
         int count = Wait();
+        Server?.BeginTurn();
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<byte> ready = _events.AsSpan(i * LibCEpoll.EventBytes, LibCEpoll.EventBytes);
@@ -362,6 +367,7 @@ internal sealed unsafe class QuicEventLoop : IDisposable
         }
 
         _touchedSpare.Clear();
+        Server?.ServeStrangers();
         while (Complete())
         {
             TakeOver();
@@ -382,7 +388,7 @@ internal sealed unsafe class QuicEventLoop : IDisposable
             isBusy = _changed.Count > 0 || _posted.Count > 0;
         }
 
-        isBusy |= _touched.Count > 0 || _completions.Count > 0 || Volatile.Read(ref _isStopping) != 0;
+        isBusy |= _touched.Count > 0 || Server is { HasStrangers: true } || _completions.Count > 0 || Volatile.Read(ref _isStopping) != 0;
         long nanoseconds = -1;
         if (isBusy)
         {

@@ -32,6 +32,8 @@ public sealed class QuicListener : IAsyncDisposable
     private long _versionNegotiations;
     private long _resets;
     private long _dropped;
+    private long _firstPacketsDelayed;
+    private long _peersShutOut;
     private long _forwarded;
     private int _isDisposed;
 
@@ -157,6 +159,8 @@ public sealed class QuicListener : IAsyncDisposable
         VersionNegotiationsSent = Interlocked.Read(ref _versionNegotiations),
         StatelessResetsSent = Interlocked.Read(ref _resets),
         DatagramsDropped = Interlocked.Read(ref _dropped),
+        FirstPacketsDelayed = Interlocked.Read(ref _firstPacketsDelayed),
+        PeersShutOut = Interlocked.Read(ref _peersShutOut),
         DatagramsForwarded = Interlocked.Read(ref _forwarded),
         QlogFailures = _tls.QlogFailures,
         BufferBytes = _servers.Sum(server => server.Loop.Blocks.Rented * NativeBlock.BlockBytes),
@@ -240,6 +244,10 @@ public sealed class QuicListener : IAsyncDisposable
     internal void VersionNegotiationSent() => Interlocked.Increment(ref _versionNegotiations);
 
     internal void StatelessResetSent() => Interlocked.Increment(ref _resets);
+
+    internal void FirstPacketDelayed() => Interlocked.Increment(ref _firstPacketsDelayed);
+
+    internal void PeerShutOut() => Interlocked.Increment(ref _peersShutOut);
 
     internal void Dropped() => Interlocked.Increment(ref _dropped);
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Vitrine.Interop;
 
@@ -13,6 +14,13 @@ internal sealed unsafe class QuicServer
 
     private const int RetryCounts = 1024; // a power of two
     private const int RetriesMaxPerSecond = 100;
+
+    // What a turn of the loop may spend on those who are not connected: a handshake begun costs as much as hundreds of packets of those who are.
+    private const ulong StrangersNanosecondsMax = 500_000;
+    private const int StrangersWaitingMax = 1024;
+    private const int ShutOutMax = 16;
+
+    private static readonly TimeSpan s_shutOut = TimeSpan.FromSeconds(1);
 
     // RFC 9000, section 10.3: at least 21 bytes, and shorter than what it answers.
     private const int ResetBytesMin = 21;
@@ -31,14 +39,48 @@ internal sealed unsafe class QuicServer
     private int _resetsInSecond;
     private readonly int[] _retries = new int[RetryCounts];
     private ulong _retrySecond;
+    private readonly Queue<Stranger> _strangers = new();
+    private readonly List<SocketAddressBytes> _shutOut = [];
+    private ulong _strangersNanoseconds;
+    private bool _isServingStrangers;
 
     public QuicServer(QuicListener listener, QuicEventLoop loop, QuicTls tls, QuicListenerOptions options, int index)
     {
         (_listener, Loop, _tls, _options, _index) = (listener, loop, tls, options, index);
         _readForwarded = ReadForwarded;
+        loop.Server = this;
     }
 
     public QuicEventLoop Loop { get; }
+
+    /// <summary>Whether first packets wait for another turn.</summary>
+    public bool HasStrangers => _strangers.Count > 0;
+
+    /// <summary>Another turn of the loop.</summary>
+    public void BeginTurn() => _strangersNanoseconds = 0;
+
+    /// <summary>At the end of a turn: those who waited, as long as it may last.</summary>
+    public void ServeStrangers()
+    {
+        _isServingStrangers = true;
+        while (_strangersNanoseconds < StrangersNanosecondsMax && _strangers.TryDequeue(out Stranger stranger))
+        {
+            NativeBlock* block = (NativeBlock*)stranger.Datagram.Block;
+            Read(stranger.Port, stranger.Datagram.Local, stranger.Datagram.Remote, NativeBlock.Data(block), block->End, stranger.Datagram.Ecn, QuicEventLoop.Now);
+            Loop.Blocks.Return(block);
+        }
+
+        _isServingStrangers = false;
+    }
+
+    /// <summary>The loop ends: nobody waits any more.</summary>
+    public void End()
+    {
+        while (_strangers.TryDequeue(out Stranger stranger))
+        {
+            Loop.Blocks.Return((NativeBlock*)stranger.Datagram.Block);
+        }
+    }
 
     /// <summary>A random id that says which loop it belongs to.</summary>
     public Ngtcp2Cid NewId()
@@ -90,7 +132,11 @@ internal sealed unsafe class QuicServer
         int result = LibNgtcp2.ngtcp2_pkt_decode_version_cid(&ids, packet, (nuint)bytes, ConnectionId.OwnBytes);
         if (result == LibNgtcp2.ErrorVersionNegotiation)
         {
-            NegotiateVersion(port, in local, in remote, &ids, bytes);
+            if (TakeRetry(port, in remote, now))
+            {
+                NegotiateVersion(port, in local, in remote, &ids, bytes);
+            }
+
             return;
         }
 
@@ -106,7 +152,7 @@ internal sealed unsafe class QuicServer
         }
         else if ((packet[0] & 0x80) != 0)
         {
-            Accept(port, in local, in remote, packet, bytes, ecn, now);
+            MeetStranger(port, in local, in remote, packet, bytes, ecn, now);
         }
         else if (ids.DestinationId[0] != _index && _listener.ServerAt(ids.DestinationId[0]) is { } other)
         {
@@ -171,6 +217,34 @@ internal sealed unsafe class QuicServer
         _forwardedSpare.Clear();
     }
 
+    private void MeetStranger(QuicPort port, in SocketAddressBytes local, in SocketAddressBytes remote, byte* packet, int bytes, EcnCodepoint ecn, ulong now)
+    {
+        // In the order of coming: early data come behind the packet that begins their connection.
+        bool waits = !_isServingStrangers && (_strangers.Count > 0 || _strangersNanoseconds >= StrangersNanosecondsMax);
+        if (!waits)
+        {
+            ulong begun = QuicEventLoop.Now;
+            Accept(port, in local, in remote, packet, bytes, ecn, now);
+            _strangersNanoseconds += QuicEventLoop.Now - begun;
+        }
+        else if (_strangers.Count < StrangersWaitingMax && bytes <= NativeBlock.Capacity && RetriesOf(in remote, now) < RetriesMaxPerSecond)
+        {
+            _listener.FirstPacketDelayed();
+            NativeBlock* block = Loop.Blocks.Rent();
+            Buffer.MemoryCopy(packet, NativeBlock.Data(block), NativeBlock.Capacity, bytes); // SAFETY: checked above
+            block->End = bytes;
+            _strangers.Enqueue(new(port, new((nint)block, local, remote, ecn)));
+        }
+        else
+        {
+            _listener.Dropped();
+            if (RetriesOf(in remote, now) >= RetriesMaxPerSecond)
+            {
+                ShutOut(port, in remote);
+            }
+        }
+    }
+
     private void Accept(QuicPort port, in SocketAddressBytes local, in SocketAddressBytes remote, byte* packet, int bytes, EcnCodepoint ecn, ulong now)
     {
         Ngtcp2PacketHeader header;
@@ -215,13 +289,9 @@ internal sealed unsafe class QuicServer
         // An address that is not proven may be another's, who must not suffer for it: its account is looked at, and it is asked.
         if (!isProven && (_listener.WantsRetry || !MayBegin(in remote)))
         {
-            if (TakeRetry(in remote, now))
+            if (TakeRetry(port, in remote, now))
             {
                 Retry(port, in local, in remote, &header, now);
-            }
-            else
-            {
-                _listener.Dropped();
             }
 
             return;
@@ -246,9 +316,21 @@ internal sealed unsafe class QuicServer
 
     private bool MayBegin(in SocketAddressBytes remote) => _options.Peers is not { } peers || peers.MayEnter(remote.ToEndPoint().Address);
 
-    // A Retry costs as much as a dozen packets of those who are connected. Addresses share the counts, so that a flood from few takes
+    // A Retry, or the list of versions, costs as much as a dozen packets of those who are connected. Addresses share the counts, so that a flood from few takes
     // nothing from others; a client that gets no answer asks again.
-    private bool TakeRetry(in SocketAddressBytes remote, ulong now)
+    private bool TakeRetry(QuicPort port, in SocketAddressBytes remote, ulong now)
+    {
+        if (++RetriesOf(in remote, now) <= RetriesMaxPerSecond)
+        {
+            return true;
+        }
+
+        _listener.Dropped();
+        ShutOut(port, in remote);
+        return false;
+    }
+
+    private ref int RetriesOf(in SocketAddressBytes remote, ulong now)
     {
         ulong second = now / 1_000_000_000;
         if (second != _retrySecond)
@@ -259,7 +341,42 @@ internal sealed unsafe class QuicServer
 
         HashCode hash = default; // differs from process to process: nobody can choose whom to meet
         hash.AddBytes(remote.NetworkBytes());
-        return ++_retries[hash.ToHashCode() & (_retries.Length - 1)] <= RetriesMaxPerSecond;
+        return ref _retries[hash.ToHashCode() & (_retries.Length - 1)];
+    }
+
+    // A flood fills the system's buffer, which it shares with those who are connected, faster than anybody can look at it. So the system itself
+    // drops what is no packet of a connection from there, for a while: at the cost of the sender.
+    private void ShutOut(QuicPort port, in SocketAddressBytes remote)
+    {
+        if (_shutOut.Count == ShutOutMax)
+        {
+            return;
+        }
+
+        foreach (ref readonly SocketAddressBytes each in CollectionsMarshal.AsSpan(_shutOut))
+        {
+            if (each.NetworkBytes().SequenceEqual(remote.NetworkBytes()))
+            {
+                return; // it was on its way
+            }
+        }
+
+        _shutOut.Add(remote);
+        if (port.Socket.TryShutOut(CollectionsMarshal.AsSpan(_shutOut)))
+        {
+            _listener.PeerShutOut();
+        }
+
+        if (_shutOut.Count == 1)
+        {
+            _ = Task.Delay(s_shutOut).ContinueWith(
+                _ => Loop.Post(() =>
+                {
+                    _shutOut.Clear();
+                    port.Socket.TryShutOut([]);
+                }),
+                TaskScheduler.Default);
+        }
     }
 
     private bool TryVerifyRetry(Ngtcp2PacketHeader* header, in SocketAddressBytes remote, Ngtcp2Cid* originalId, ulong now)
@@ -363,4 +480,6 @@ internal sealed unsafe class QuicServer
     }
 
     private readonly record struct Forwarded(nint Block, SocketAddressBytes Local, SocketAddressBytes Remote, EcnCodepoint Ecn);
+
+    private readonly record struct Stranger(QuicPort Port, Forwarded Datagram);
 }

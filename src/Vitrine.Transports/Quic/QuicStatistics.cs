@@ -113,6 +113,12 @@ public readonly record struct QuicListenerStatistics
     /// <summary>Datagrams that belong to nothing and were not answered.</summary>
     public long DatagramsDropped { get; init; }
 
+    /// <summary>First packets that waited for another turn of the event loop, so that those who are connected had theirs.</summary>
+    public long FirstPacketsDelayed { get; init; }
+
+    /// <summary>Times that the system was told to drop a peer's first packets for a second, because they were a flood.</summary>
+    public long PeersShutOut { get; init; }
+
     /// <summary>Datagrams handed to another event loop, whose connection they belong to.</summary>
     public long DatagramsForwarded { get; init; }
 

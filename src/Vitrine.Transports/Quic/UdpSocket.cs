@@ -332,6 +332,34 @@ internal sealed unsafe class UdpSocket : IDisposable
         return new UdpSendResult(UdpSendStatus.Sent, sentBytes);
     }
 
+    /// <summary>Has the kernel drop packets with a long header of QUIC (RFC 9000, section 17.2) from some networks, before they take room in the
+    /// receive buffer. <see cref="Overflows"/> counts them.</summary>
+    /// <param name="networks">Instead of those before; none: of all. See <see cref="SocketAddressBytes.NetworkBytes"/>.</param>
+    /// <returns>False: the kernel takes no filters.</returns>
+    /// <exception cref="ObjectDisposedException">It is disposed.</exception>
+    public bool TryShutOut(ReadOnlySpan<SocketAddressBytes> networks)
+    {
+        if (networks.IsEmpty)
+        {
+            return TrySet(_socket, LibCSockets.LevelSocket, LibCSockets.SocketDetachFilter, 0);
+        }
+
+        FilterInstruction[] program = SocketFilter.DropLongHeadersFrom(networks);
+        fixed (FilterInstruction* instructions = program)
+        {
+            FilterProgram filter = new() { Count = (ushort)program.Length, Instructions = instructions };
+            try
+            {
+                _socket.SetRawSocketOption(LibCSockets.LevelSocket, LibCSockets.SocketAttachFilter, MemoryMarshal.AsBytes(new ReadOnlySpan<FilterProgram>(in filter)));
+                return true;
+            }
+            catch (SocketException)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Closes the descriptor, once.</summary>
     public void Dispose() => _socket.Dispose();
 

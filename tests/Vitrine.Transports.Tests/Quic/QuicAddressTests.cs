@@ -87,6 +87,41 @@ public class QuicAddressTests
     }
 
     [QuicFact]
+    public async Task FloodOfFirstPackets_ShutOutForAWhile_OthersGetIn_AndItDoesAgain()
+    {
+        await using QuicPair pair = new(server => server with { Retry = QuicRetryPolicy.Always });
+        byte[] initial = await FirstFlightAsync(pair);
+        using Socket flood = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        flood.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+        while (pair.Listener.GetStatistics().PeersShutOut == 0)
+        {
+            await flood.SendToAsync(initial, pair.Listener.LocalEndPoint);
+        }
+
+        await using (QuicConnection honest = await pair.Client.ConnectAsync(pair.To))
+        {
+            Assert.Equal(QuicPair.Protocol, honest.Protocol);
+        }
+
+        QuicConnectOptions fromThere = pair.To with { LocalEndPoint = new(IPAddress.Parse("127.0.0.2"), 0) };
+        await using QuicConnection again = await pair.Client.ConnectAsync(fromThere); // it asks again until it is heard
+        Assert.Equal(QuicPair.Protocol, again.Protocol);
+    }
+
+    [QuicFact]
+    public async Task ManyHandshakesAtOnce_WaitForTheirTurn_NoneIsLost()
+    {
+        const int Count = 60;
+        await using QuicPair pair = new(server => server with { Retry = QuicRetryPolicy.Never });
+        QuicConnection[] clients = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => pair.Client.ConnectAsync(pair.To)));
+        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics().HandshakesCompleted == Count);
+        QuicListenerStatistics statistics = pair.Listener.GetStatistics();
+        Assert.InRange(statistics.FirstPacketsDelayed, 1, 10 * Count);
+        Assert.Equal(0, statistics.DatagramsDropped);
+        await Task.WhenAll(clients.Select(client => client.CloseAsync()));
+    }
+
+    [QuicFact]
     public async Task HandshakesMax_MoreAreRefusedAtOnce()
     {
         await using QuicPair pair = new(server => server with { Retry = QuicRetryPolicy.Never, HandshakesMax = 3, HandshakeTimeout = TimeSpan.FromSeconds(5) });
@@ -148,8 +183,12 @@ public class QuicAddressTests
         Assert.IsType<QuicApplicationClose>(await client.Closed);
         Assert.True(pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0, ClosingsCut: 2 });
         relay.ToClient = _ => true;
-        await using QuicStream stream = await late.OpenStreamAsync();
-        await stream.WriteAsync(new byte[1000]);
+        await Assert.ThrowsAsync<QuicClosedException>(async () =>
+        {
+            await using QuicStream stream = await late.OpenStreamAsync();
+            await stream.WriteAsync(new byte[1000]);
+            await stream.ReadAsync(new byte[1]);
+        });
         Assert.IsType<QuicStatelessReset>(await late.Closed);
     }
 

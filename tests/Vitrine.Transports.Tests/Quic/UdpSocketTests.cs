@@ -327,6 +327,46 @@ public sealed class UdpSocketTests
     }
 
     // Waits with poll, as an event loop does; the payloads are valid until the next call.
+    [Theory]
+    [InlineData("127.0.0.1", "127.0.0.2", "127.0.0.3")]
+    [InlineData("::", "127.0.0.2", "127.0.0.3")] // IPv4 on an IPv6 socket
+    [InlineData("::", "::1", "127.0.0.3")]
+    public void ShutOut_LongHeadersFromThereAreDropped_AllElseArrives(string receiverAddress, string shutOut, string other)
+    {
+        using UdpSocket receiver = UdpSocket.Bind(new(IPAddress.Parse(receiverAddress), 0), WithoutOffload);
+        using Socket from = Bind(shutOut), beside = Bind(other);
+        Assert.True(receiver.TryShutOut([receiver.ToAddress((IPEndPoint)from.LocalEndPoint!), receiver.ToAddress(new(IPAddress.Parse("127.0.0.9"), 1))]));
+        Send(from, 0xc0);
+        Send(from, 0x40);
+        Send(beside, 0xc1);
+        Assert.Equal([0x40, 0xc1], Take(2));
+        Assert.True(receiver.TryShutOut([]));
+        Send(from, 0xc2);
+        Assert.Equal([0xc2], Take(1));
+
+        void Send(Socket socket, byte first) => socket.SendTo(
+            [first, .. new byte[20]], new IPEndPoint(socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, receiver.LocalEndPoint.Port));
+
+        List<byte> Take(int count)
+        {
+            List<byte> taken = [];
+            while (taken.Count < count)
+            {
+                taken.AddRange(ReceiveSome(receiver, 10).Select(datagram => datagram.Payload[0]));
+            }
+
+            return taken;
+        }
+
+        static Socket Bind(string address)
+        {
+            IPAddress local = IPAddress.Parse(address);
+            Socket socket = new(local.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            socket.Bind(new IPEndPoint(local, 0));
+            return socket;
+        }
+    }
+
     private static UdpDatagram[] ReceiveSome(UdpSocket socket, int slots)
     {
         var into = new UdpDatagram[slots];
