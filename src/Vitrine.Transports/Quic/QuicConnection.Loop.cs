@@ -18,6 +18,9 @@ public sealed unsafe partial class QuicConnection : ITimed
 
     private const int ProbesMax = 8;
 
+    // A stream may take this part of the room that is free for all: one alone has its own limit, which is as large a part of the connection's.
+    private const int FreeShare = 4;
+
     // A client's socket has one peer, whose datagrams the system joins: few slots hold many.
     private const int ClientBatchMessages = 4;
 
@@ -154,13 +157,19 @@ public sealed unsafe partial class QuicConnection : ITimed
         }
     }
 
-    /// <summary>Takes room for bytes to send. Any thread.</summary>
+    /// <summary>Takes room for bytes to send. Any thread. A stream takes a part of what is free beyond what it has: those that nobody reads leave
+    /// room to the others (after the dynamic threshold of Choudhury and Hahne, 1998).</summary>
+    /// <param name="stream">Whose.</param>
+    /// <param name="held">What it has already.</param>
+    /// <param name="wanted">What it wants more.</param>
     /// <returns>How many; fewer than wanted when the connection's limit is reached: the stream will be told when there is room.</returns>
-    internal int ReserveSend(QuicStream stream, int wanted)
+    internal int ReserveSend(QuicStream stream, long held, int wanted)
     {
         lock (_lock)
         {
-            int granted = (int)Math.Clamp(Options.ConnectionSendBytesMax - _sendBytes, 0, wanted);
+            long free = Options.ConnectionSendBytesMax - _sendBytes;
+            long share = Math.Max((free - held) / FreeShare, held == 0 ? Math.Min(free, NativeBlock.Capacity) : 0);
+            int granted = (int)Math.Clamp(share, 0, wanted);
             _sendBytes += granted;
             if (granted < wanted)
             {

@@ -755,8 +755,9 @@ public sealed unsafe class QuicStream : IAsyncDisposable
             return false; // its close is under way, with the reason
         }
 
-        int room = (int)Math.Min(_connection.Options.StreamSendBytesMax - (long)(_written - _acknowledged), _writeFrom.Length);
-        room = room <= 0 ? 0 : _connection.ReserveSend(this, room);
+        long held = (long)(_written - _acknowledged);
+        int room = (int)Math.Min(_connection.Options.StreamSendBytesMax - held, _writeFrom.Length);
+        room = room <= 0 ? 0 : _connection.ReserveSend(this, held, room);
         ReadOnlySpan<byte> from = _writeFrom.Span[..room];
         while (!from.IsEmpty)
         {

@@ -139,6 +139,30 @@ public class QuicConnectionTests
     }
 
     [QuicFact]
+    public async Task StreamsThatNobodyReads_LeaveRoomForOthers()
+    {
+        await using QuicPair pair = new(
+            server => server with { StreamWindowBytes = 1000, StreamWindowBytesMax = 1000 },
+            client => client with { StreamSendBytesMax = 50_000, ConnectionSendBytesMax = 100_000 });
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        List<Task> unread = [];
+        for (int i = 0; i < 8; i++)
+        {
+            QuicStream stream = await client.OpenStreamAsync(isBidirectional: false);
+            unread.Add(stream.WriteAsync(new byte[300_000], isFinal: true).AsTask());
+            await server.AcceptStreamAsync();
+        }
+
+        QuicStream read = await client.OpenStreamAsync(isBidirectional: false);
+        Task write = read.WriteAsync(new byte[300_000], isFinal: true).AsTask();
+        Assert.Equal(300_000, (await QuicPair.ReadAllAsync(await server.AcceptStreamAsync())).Length);
+        await write;
+        Assert.All(unread, each => Assert.False(each.IsCompleted));
+        await client.CloseAsync();
+        await Task.WhenAll(unread).ContinueWith(all => _ = all.Exception, TaskScheduler.Default);
+    }
+
+    [QuicFact]
     public async Task MoreStreamsThanAllowed_WaitForTheirTurn()
     {
         await using QuicPair pair = new(server => server with { BidirectionalStreamsMax = 3 });
