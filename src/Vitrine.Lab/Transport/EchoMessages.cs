@@ -197,8 +197,15 @@ internal sealed record HandshakeResult
     /// <summary>Of these, what the first one said.</summary>
     public string? FirstUnexpected { get; init; }
 
-    /// <summary>What the agent itself holds afterwards, its heap collected.</summary>
-    public long LiveBytes { get; init; }
+    /// <summary>What the agent itself holds of the garbage collector's heap afterwards, collected.</summary>
+    public long ManagedBytes { get; init; }
+
+    /// <summary>What it holds of the C library's.</summary>
+    public long NativeBytes { get; init; }
+
+    /// <summary>Both.</summary>
+    [JsonIgnore]
+    public long LiveBytes => ManagedBytes + NativeBytes;
 
     /// <summary>Likewise.</summary>
     public int Threads { get; init; }

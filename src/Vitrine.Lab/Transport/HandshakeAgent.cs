@@ -31,7 +31,8 @@ public static class HandshakeAgent
                     Ended = tally.Ended,
                     Unexpected = tally.Unexpected,
                     FirstUnexpected = tally.FirstUnexpected,
-                    LiveBytes = memory.ManagedBytes + memory.NativeBytes,
+                    ManagedBytes = memory.ManagedBytes,
+                    NativeBytes = memory.NativeBytes,
                     Threads = memory.Threads,
                     Descriptors = memory.Descriptors,
                 };
