@@ -16,8 +16,10 @@ public static class PeerLimits
 
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(1);
     private static readonly Meter s_meter = new("vitrine", typeof(PeerLimits).Assembly.GetName().Version?.ToString(3));
-    private static readonly Counter<long> s_limits = s_meter.CreateCounter<long>("vitrine.peer.limits", "{refusal}", "Connections that were not taken because of what their peer did; see the limit.");
+    private static readonly Counter<long> s_limits = s_meter.CreateCounter<long>("vitrine.peer.limits", "{refusal}", "Connections and requests that were not taken, or had to wait, because of what their peer did; see the limit.");
     private static readonly KeyValuePair<string, object?> s_credit = new("limit", "credit");
+    private static readonly KeyValuePair<string, object?> s_requestBytes = new("limit", "request-bytes");
+    private static readonly KeyValuePair<string, object?> s_requestWait = new("limit", "request-wait");
 
     private static int s_waiting;
 
@@ -32,6 +34,12 @@ public static class PeerLimits
 
     /// <summary>A connection was not taken.</summary>
     internal static void Refused() => s_limits.Add(1, s_credit);
+
+    /// <summary>A request waits because its peer has no room for it.</summary>
+    internal static void RequestWaits() => s_limits.Add(1, s_requestWait);
+
+    /// <summary>A request was refused because its peer had no room for it for too long.</summary>
+    internal static void RequestRefused() => s_limits.Add(1, s_requestBytes);
 
     /// <summary>The connection of a request; null where no ledger is kept.</summary>
     internal static PeerConnection? Of(HttpContext context) =>

@@ -1,6 +1,9 @@
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+
 namespace Vitrine.Transports.Calls;
 
-/// <summary>Counts the calls that one connection broke off lately (rapid reset, CVE-2023-44487).</summary>
+/// <summary>Counts the calls that one connection broke off lately (rapid reset, CVE-2023-44487), or sent malformed or too large.</summary>
 /// <remarks>Thread-safe.</remarks>
 /// <param name="max">Most of them within the window.</param>
 /// <param name="window">The window.</param>
@@ -10,6 +13,32 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
     private readonly Lock _lock = new();
     private long _windowStart;
     private int _count;
+
+    /// <summary>Notes one more on the connection of a request. When those are too many, it is closed, and its peer's credit is gone.</summary>
+    /// <returns>Whether it was closed.</returns>
+    public static bool Note(HttpContext context, int max, TimeSpan window, TimeProvider time)
+    {
+        if (context.Features.Get<IConnectionItemsFeature>()?.Items is not { } items)
+        {
+            return false;
+        }
+
+        CallResets resets;
+        lock (items)
+        {
+            resets = items.TryGetValue(typeof(CallResets), out object? known) ? (CallResets)known! : new(max, window, time);
+            items[typeof(CallResets)] = resets;
+        }
+
+        if (!resets.Add())
+        {
+            return false;
+        }
+
+        PeerLimits.Of(context)?.NoteAbuse();
+        context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
+        return true;
+    }
 
     /// <summary>Notes one more.</summary>
     /// <returns>True once a window: the limit is exceeded.</returns>

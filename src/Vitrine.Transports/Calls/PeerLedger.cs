@@ -4,13 +4,14 @@ using System.Net.Sockets;
 
 namespace Vitrine.Transports.Calls;
 
-/// <summary>What each peer, told by its address, may still do: begin connections, and leave answers unread. Who wastes connections, or
+/// <summary>What each peer, told by its address, may still do: begin connections, leave answers unread, and send requests. Who wastes connections, or
 /// breaks limits on them, has to wait before it may begin more; connections that it has go on, and so do other peers.</summary>
 /// <remarks>Thread-safe. Connections are paid for with credit that comes back with time. Of IPv6 the network part (64 bits) is the
 /// peer. Peers of whom nothing is to be remembered are forgotten; when there are more than <see cref="PeersMax"/>, those that come on
 /// top share an account.</remarks>
 /// <param name="time">The clock; null: the system's.</param>
-public sealed class PeerLedger(TimeProvider? time = null)
+/// <param name="requestPatience">How long a request waits for room before it is refused; null: 10 s.</param>
+public sealed class PeerLedger(TimeProvider? time = null, TimeSpan? requestPatience = null)
 {
     /// <summary>Credit of a peer that has done nothing lately: a page is loaded over six connections, and many may live at one address.</summary>
     public const double CreditMax = 512;
@@ -43,19 +44,32 @@ public sealed class PeerLedger(TimeProvider? time = null)
     /// <summary>The same for one connection.</summary>
     internal const long ConnectionUnreadBytesMax = 4 << 20;
 
+    /// <summary>Bytes of requests that a peer may have read at a time, on all its connections: those that are coming, and those that are being
+    /// served.</summary>
+    internal const long RequestBytesMax = 8 << 20;
+
+    /// <summary>The same for one connection.</summary>
+    internal const long ConnectionRequestBytesMax = 4 << 20;
+
     /// <summary>Peers with an account of their own.</summary>
     internal const int PeersMax = 16_384;
 
+    private static readonly TimeSpan s_requestPatience = TimeSpan.FromSeconds(10);
+
     private readonly ConcurrentDictionary<(ulong High, ulong Low), PeerAccount> _accounts = new();
-    private readonly PeerAccount _others = new(time ?? TimeProvider.System);
+    private readonly PeerAccount _others = new(time ?? TimeProvider.System, requestPatience ?? s_requestPatience);
     private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly TimeSpan _requestPatience = requestPatience ?? s_requestPatience;
     private long _sweptAt = (time ?? TimeProvider.System).GetTimestamp();
 
     /// <summary>Peers that something is remembered of.</summary>
     internal int Count => _accounts.Count;
 
     /// <summary>Bytes of answers that a peer leaves unread now.</summary>
-    internal long UnreadBytes(IPAddress address) => _accounts.TryGetValue(KeyOf(address), out PeerAccount? account) ? account.Room.Bytes : 0;
+    internal long UnreadBytes(IPAddress address) => _accounts.TryGetValue(KeyOf(address), out PeerAccount? account) ? account.Answers.Bytes : 0;
+
+    /// <summary>Bytes of requests that are read for a peer now.</summary>
+    internal long RequestBytes(IPAddress address) => _accounts.TryGetValue(KeyOf(address), out PeerAccount? account) ? account.Requests.Bytes : 0;
 
     /// <summary>A connection begins.</summary>
     /// <returns>Null: it may not. Else <see cref="PeerConnection.Dispose"/> ends it.</returns>
@@ -102,7 +116,7 @@ public sealed class PeerLedger(TimeProvider? time = null)
         }
 
         Sweep();
-        return _accounts.Count < PeersMax ? _accounts.GetOrAdd(key, static (_, time) => new(time), _time) : _others;
+        return _accounts.Count < PeersMax ? _accounts.GetOrAdd(key, static (_, ledger) => new(ledger._time, ledger._requestPatience), this) : _others;
     }
 
     // At most once a second, when somebody new comes.
@@ -126,7 +140,7 @@ public sealed class PeerLedger(TimeProvider? time = null)
 
 /// <summary>What one peer may still do.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class PeerAccount(TimeProvider time)
+internal sealed class PeerAccount(TimeProvider time, TimeSpan requestPatience)
 {
     private readonly Lock _lock = new();
     private double _credit = PeerLedger.CreditMax;
@@ -134,8 +148,14 @@ internal sealed class PeerAccount(TimeProvider time)
     private int _connections;
     private bool _isForgotten;
 
+    /// <summary>How long a request waits for room.</summary>
+    public TimeSpan RequestPatience => requestPatience;
+
     /// <summary>Of all its connections.</summary>
-    public AnswerRoom Room { get; } = new(PeerLedger.UnreadBytesMax, null);
+    public MessageRoom Answers { get; } = new(PeerLedger.UnreadBytesMax, null);
+
+    /// <summary>Of all its connections.</summary>
+    public MessageRoom Requests { get; } = new(PeerLedger.RequestBytesMax, null);
 
     public bool MayEnter
     {
@@ -215,7 +235,37 @@ internal sealed class PeerConnection(PeerAccount account) : IDisposable
     private volatile bool _isUseful;
 
     /// <summary>Of the answers that wait on it.</summary>
-    public AnswerRoom Room { get; } = new(PeerLedger.ConnectionUnreadBytesMax, account.Room);
+    public MessageRoom Answers { get; } = new(PeerLedger.ConnectionUnreadBytesMax, account.Answers);
+
+    /// <summary>Of the requests that are read from it; see <see cref="RequestHold"/>.</summary>
+    public MessageRoom Requests { get; } = new(PeerLedger.ConnectionRequestBytesMax, account.Requests);
+
+    /// <summary>Takes room for a request, or waits for it.</summary>
+    /// <param name="bytes">As much is given back to <see cref="Requests"/>.</param>
+    /// <param name="over">Ends the wait.</param>
+    /// <exception cref="CallException"><see cref="CallStatusCode.ResourceExhausted"/>: there was none for too long.</exception>
+    public async ValueTask TakeRequestAsync(int bytes, CancellationToken over)
+    {
+        if (Requests.TryTake(bytes))
+        {
+            return;
+        }
+
+        using CancellationTokenSource late = new(account.RequestPatience);
+        PeerLimits.RequestWaits();
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(over, late.Token);
+        try
+        {
+            await Requests.TakeAsync(bytes, patience.Token);
+        }
+        catch (OperationCanceledException exception) when (late.IsCancellationRequested && !over.IsCancellationRequested)
+        {
+            PeerLimits.RequestRefused();
+            throw new CallException(
+                CallStatusCode.ResourceExhausted, "This address sends more requests at a time than it may: others of its requests are still being read or served.",
+                innerException: exception);
+        }
+    }
 
     /// <summary>A request was served: it was not for nothing.</summary>
     public void Served() => _isUseful = true;

@@ -78,7 +78,7 @@ public sealed partial class GrpcServer
             GrpcServerCall call = _calls.Get();
             PeerConnection? connection = PeerLimits.Of(context);
             call.Begin(context, connection, binding, grants, deadline, encoding);
-            return RunAsync(call, connection);
+            return RunAsync(context, call, connection);
         }
         catch (CallException refusal)
         {
@@ -102,6 +102,8 @@ public sealed partial class GrpcServer
         Http2Limits http2 = limits.Http2;
         http2.MaxStreamsPerConnection = 100; // RFC 9113 section 6.5.2 advises no fewer
         http2.HeaderTableSize = 4096; // a call's headers from grpc-js: 346 bytes with 0, 250 with 1,024, 233 with 4,096, no fewer with 65,536
+        http2.InitialStreamWindowSize = 768 * 1024;
+        http2.InitialConnectionWindowSize = 8 * 768 * 1024; // requests that wait for their peer's room leave some of it to the others
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
     }
@@ -136,7 +138,7 @@ public sealed partial class GrpcServer
         }
     }
 
-    private async Task RunAsync(GrpcServerCall call, PeerConnection? connection)
+    private async Task RunAsync(HttpContext context, GrpcServerCall call, PeerConnection? connection)
     {
         CallException? failure = null;
         try
@@ -179,6 +181,11 @@ public sealed partial class GrpcServer
         if (await call.FinishAsync(failure))
         {
             _calls.Return(call);
+        }
+
+        if (code is CallStatusCode.ResourceExhausted or CallStatusCode.Internal && CallResets.Note(context, Options.ResetsMax, Options.ResetsWindow, Options.Time))
+        {
+            GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
         }
     }
 

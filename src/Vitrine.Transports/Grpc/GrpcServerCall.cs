@@ -3,7 +3,6 @@ using System.IO.Pipelines;
 using System.Net;
 using System.Runtime.CompilerServices;
 using Google.Protobuf;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -28,6 +27,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     // The longest that a timer takes; a deadline beyond it is none in practice.
     private static readonly TimeSpan s_timerMax = TimeSpan.FromMilliseconds(uint.MaxValue - 2);
 
+    private readonly RequestHold _hold = new();
     private readonly CallMetadata _requestMetadata = new();
     private readonly CallMetadata _responseMetadata = new();
     private readonly CallMetadata _trailers = new();
@@ -105,6 +105,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     {
         (_context, _connection, _binding, _grants, _deadline, _requestEncoding) = (context, connection, binding, grants, deadline, encoding);
         (_reader, _writer) = (context.Request.BodyReader, context.Response.BodyWriter);
+        _hold.Begin(connection);
         // Answers are compressed as requests are: who compresses wants it so, and can.
         _responseEncoding = encoding == CallCompression.Gzip && GrpcHeaders.HoldsGzip(context.Request.Headers[GrpcHeaders.AcceptEncoding].ToString()) ? CallCompression.Gzip : CallCompression.None;
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -199,6 +200,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     {
         await _wake.DisposeAsync(); // waits for a wake-up that runs
         await _aborted.DisposeAsync();
+        _hold.GiveBack();
         CallStatusCode code = failure?.Code ?? CallStatusCode.Ok;
         if (!_wasReset && !(failure is not null && _context.RequestAborted.IsCancellationRequested))
         {
@@ -220,9 +222,9 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
                 GrpcServer.WriteStatusOnly(response, code, failure);
             }
         }
-        else if (code == CallStatusCode.Cancelled)
+        else if (code == CallStatusCode.Cancelled && CallResets.Note(_context, server.Options.ResetsMax, server.Options.ResetsWindow, server.Options.Time))
         {
-            CountReset();
+            GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
         }
 
         bool isReusable = _over.TryReset();
@@ -245,10 +247,12 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReadNextAsync(IMessage into)
     {
+        _hold.GiveBack();
         while (true)
         {
             ReadResult result = await ReadBodyAsync();
             ReadOnlySequence<byte> buffer = result.Buffer;
+            await TakeRoomAsync(buffer);
             if (TryParse(buffer, into, out SequencePosition end))
             {
                 Advance(end, end);
@@ -276,6 +280,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         {
             ReadResult result = await ReadBodyAsync();
             ReadOnlySequence<byte> buffer = result.Buffer;
+            await TakeRoomAsync(buffer);
             if (!_isRead && TryParse(buffer, into, out SequencePosition end))
             {
                 _isRead = true;
@@ -317,6 +322,23 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         }
 
         return result;
+    }
+
+    // Nothing more is read, and the caller's window not extended, while it waits.
+    private ValueTask TakeRoomAsync(in ReadOnlySequence<byte> buffer)
+    {
+        if (_hold.IsTaken)
+        {
+            return default;
+        }
+
+        long bytes = MessageFrame.MemoryBytes(buffer, server.Options.RequestBytesMax);
+        if (bytes > RequestHold.UncountedBytes)
+        {
+            LinkToRequest(); // who waits does not learn of a reset otherwise
+        }
+
+        return _hold.TakeAsync(bytes, _over.Token);
     }
 
     // The web server throws here too when the stream was reset meanwhile.
@@ -384,7 +406,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         if (_connection is not null)
         {
             bytes = message.CalculateSize();
-            await _connection.Room.TakeAsync(bytes, _over.Token);
+            await _connection.Answers.TakeAsync(bytes, _over.Token);
         }
 
         try
@@ -409,7 +431,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         }
         finally
         {
-            _connection?.Room.Release(bytes);
+            _connection?.Answers.Release(bytes);
         }
 
         if (_isStalled || _over.IsCancellationRequested)
@@ -471,30 +493,6 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         {
             _isLinked = true;
             _aborted = _context.RequestAborted.UnsafeRegister(static state => ((GrpcServerCall)state!)._over.Cancel(), this);
-        }
-    }
-
-    private void CountReset()
-    {
-        if (_context.Features.Get<IConnectionItemsFeature>()?.Items is not { } items)
-        {
-            return;
-        }
-
-        CallResets resets;
-        lock (items)
-        {
-            resets = items.TryGetValue(typeof(CallResets), out object? known)
-                ? (CallResets)known!
-                : new(server.Options.ResetsMax, server.Options.ResetsWindow, server.Options.Time);
-            items[typeof(CallResets)] = resets;
-        }
-
-        if (resets.Add())
-        {
-            GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
-            _connection?.NoteAbuse();
-            _context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
         }
     }
 

@@ -58,6 +58,33 @@ internal static class MessageFrame
         return true;
     }
 
+    /// <summary>Bytes of memory that the message at the start of what has come takes: as it travels, and unpacked. What one that is compressed
+    /// will be is known with its end; before, it may be the largest.</summary>
+    /// <returns>0: not known yet, or <see cref="TryRead"/> refuses it.</returns>
+    public static long MemoryBytes(in ReadOnlySequence<byte> buffer, int bytesMax)
+    {
+        if (buffer.Length < HeadBytes)
+        {
+            return 0;
+        }
+
+        Span<byte> head = stackalloc byte[HeadBytes];
+        buffer.Slice(0, HeadBytes).CopyTo(head);
+        uint length = BinaryPrimitives.ReadUInt32BigEndian(head[1..]);
+        if (length > bytesMax || head[0] != 1)
+        {
+            return length > bytesMax ? 0 : length;
+        }
+
+        if (buffer.Length - HeadBytes < length)
+        {
+            return length <= RequestHold.UncountedBytes ? 0 : (long)length + bytesMax;
+        }
+
+        uint unpacked = length < GzipBytesMin ? 0 : AnnouncedBytes(buffer.Slice(HeadBytes, length));
+        return (long)length + (unpacked <= bytesMax ? unpacked : 0);
+    }
+
     /// <summary>Reads the bytes of a frame into a message.</summary>
     /// <param name="payload">From <see cref="TryRead"/>.</param>
     /// <param name="isCompressed">From <see cref="TryRead"/>.</param>
@@ -120,11 +147,10 @@ internal static class MessageFrame
 
     private static void WriteCompressed(IMessage message, int size, IBufferWriter<byte> into)
     {
-        PooledBuffer plain = new(size), compressed = new(size + 1024); // what does not shrink grows by 5 bytes in 16 KiB and 18
+        PooledBuffer plain = new(size), compressed = new(size + (size / 4) + 1024); // what does not shrink grows by an eighth at most: 9 bits a byte
         try
         {
             message.WriteTo(plain);
-            compressed.BytesMax += size / 1024;
             using (GZipStream gzip = new(new BufferStream(compressed), CompressionLevel.Fastest))
             {
                 gzip.Write(plain.Written.Span);
@@ -151,26 +177,23 @@ internal static class MessageFrame
             throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
         }
 
-        byte[] rented = ArrayPool<byte>.Shared.Rent((int)compressed.Length);
+        // A bomb that says what it is is not unpacked at all.
+        uint announced = AnnouncedBytes(compressed);
+        if (announced > DeflateRatioMax * compressed.Length)
+        {
+            throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
+        }
+
+        if (announced > (uint)into.BytesMax)
+        {
+            GrpcMeter.Limits.Add(1, GrpcMeter.InflatedBytes);
+            throw new CallException(CallStatusCode.ResourceExhausted, $"A message is more than the limit of {into.BytesMax} bytes when it is unpacked.");
+        }
+
+        into.BytesMax = (int)announced;
         try
         {
-            compressed.CopyTo(rented);
-
-            // The last four bytes are the length (ISIZE): a bomb that says what it is is not unpacked at all.
-            uint announced = BinaryPrimitives.ReadUInt32LittleEndian(rented.AsSpan((int)compressed.Length - 4));
-            if (announced > DeflateRatioMax * compressed.Length)
-            {
-                throw new CallException(CallStatusCode.Internal, "A compressed message is cut off.");
-            }
-
-            if (announced > (uint)into.BytesMax)
-            {
-                GrpcMeter.Limits.Add(1, GrpcMeter.InflatedBytes);
-                throw new CallException(CallStatusCode.ResourceExhausted, $"A message is more than the limit of {into.BytesMax} bytes when it is unpacked.");
-            }
-
-            into.BytesMax = (int)announced;
-            using GZipStream gzip = new(new MemoryStream(rented, 0, (int)compressed.Length, writable: false), CompressionMode.Decompress);
+            using GZipStream gzip = new(new SequenceStream(compressed), CompressionMode.Decompress);
             while (true)
             {
                 if (into.Count == into.BytesMax)
@@ -203,10 +226,14 @@ internal static class MessageFrame
         {
             throw new CallException(CallStatusCode.Internal, "A compressed message is damaged.", innerException: exception);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(rented);
-        }
+    }
+
+    // The last four bytes (ISIZE).
+    private static uint AnnouncedBytes(in ReadOnlySequence<byte> compressed)
+    {
+        Span<byte> tail = stackalloc byte[sizeof(uint)];
+        compressed.Slice(compressed.Length - sizeof(uint)).CopyTo(tail);
+        return BinaryPrimitives.ReadUInt32LittleEndian(tail);
     }
 
     /// <summary>What a compressor writes, into a buffer.</summary>

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Vitrine.Transports.Grpc;
 
-/// <summary>Bytes in memory that is lent from the shared pool and grows with what is written, up to a bound.</summary>
+/// <summary>Bytes in memory that is lent from a pool and grows with what is written, up to a bound.</summary>
 /// <remarks>Not thread-safe. <see cref="Clear"/> gives the memory back; the object can be used again.</remarks>
 internal sealed class PooledBuffer(int bytesMax) : IBufferWriter<byte>
 {
@@ -47,11 +47,7 @@ internal sealed class PooledBuffer(int bytesMax) : IBufferWriter<byte>
     /// <summary>Gives the memory back.</summary>
     public void Clear()
     {
-        if (_bytes.Length > 0)
-        {
-            ArrayPool<byte>.Shared.Return(_bytes);
-        }
-
+        Return(_bytes);
         (_bytes, Count) = ([], 0);
     }
 
@@ -67,13 +63,23 @@ internal sealed class PooledBuffer(int bytesMax) : IBufferWriter<byte>
             throw new InvalidOperationException($"More than {BytesMax} bytes.");
         }
 
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Count + more, Math.Min(Math.Max(_bytes.Length * 2, FirstBytes), BytesMax)));
+        byte[] larger = Rent(Math.Max(Count + more, Math.Min(Math.Max(_bytes.Length * 2, FirstBytes), BytesMax)));
         _bytes.AsSpan(0, Count).CopyTo(larger);
-        if (_bytes.Length > 0)
-        {
-            ArrayPool<byte>.Shared.Return(_bytes);
-        }
-
+        Return(_bytes);
         _bytes = larger;
+    }
+
+    private static byte[] Rent(int bytesMin) => bytesMin <= LargeArrays.OthersBytesMax ? ArrayPool<byte>.Shared.Rent(bytesMin) : LargeArrays.Rent(bytesMin);
+
+    private static void Return(byte[] bytes)
+    {
+        if (bytes.Length > LargeArrays.OthersBytesMax)
+        {
+            LargeArrays.Return(bytes);
+        }
+        else if (bytes.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
     }
 }

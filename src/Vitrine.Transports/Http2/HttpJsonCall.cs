@@ -50,17 +50,18 @@ internal sealed class HttpJsonCall : ClientCall
     public override async ValueTask WriteAsync(IMessage message)
     {
         ArgumentNullException.ThrowIfNull(message);
+        if (_stream is null && _written.Count > 0)
+        {
+            throw new InvalidOperationException($"{_method.Path} takes one request.");
+        }
+
         try
         {
-            if (_stream is null && _written.Count > 0)
-            {
-                throw new InvalidOperationException($"{_method.Path} takes one request.");
-            }
-
             JsonMessages.Write(message, _written);
         }
-        catch (InvalidOperationException exception) when (_written.Count == 0 || _stream is not null)
+        catch (InvalidOperationException exception)
         {
+            _written.Clear(); // of a part of it
             throw new CallException(CallStatusCode.ResourceExhausted, $"A request has at most {_channel.Options.RequestBytesMax} bytes as JSON.", innerException: exception);
         }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -7,6 +8,7 @@ using Google.Protobuf.Reflection;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Vitrine.Transports.Calls;
+using Vitrine.Transports.Grpc;
 using Vitrine.Wire;
 
 namespace Vitrine.Transports.Http2;
@@ -17,6 +19,9 @@ internal static class JsonMessages
 {
     /// <summary>How deep objects may lie in each other. Our messages have three levels.</summary>
     public const int DepthMax = 16;
+
+    // Longer texts are decoded while they are parsed.
+    private const int WholeTextBytesMax = 16 << 10;
 
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly JsonParser s_strict = new(new JsonParser.Settings(DepthMax));
@@ -73,8 +78,9 @@ internal static class JsonMessages
     /// <summary>Writes a message, on one line.</summary>
     public static void Write(IMessage message, IBufferWriter<byte> into)
     {
-        string text = s_formatter.Format(message);
-        s_utf8.GetBytes(text, into);
+        using Utf8Writer writer = new(into);
+        s_formatter.Format(message, writer);
+        writer.Flush();
     }
 
     /// <summary>Names of the fields that a query may have, nested ones with dots.</summary>
@@ -98,31 +104,59 @@ internal static class JsonMessages
 
     private static void Read(in ReadOnlySequence<byte> utf8, IMessage into, JsonParser parser, CallStatusCode failure)
     {
-        string text;
         try
         {
-            text = s_utf8.GetString(utf8);
+            if (utf8.Length <= WholeTextBytesMax)
+            {
+                Parse(s_utf8.GetString(utf8), into, parser, failure);
+                return;
+            }
+
+            using StreamReader text = new(new SequenceStream(utf8), s_utf8, detectEncodingFromByteOrderMarks: false);
+            Parse(text, into, parser, failure);
         }
         catch (DecoderFallbackException exception)
         {
             throw Invalid(failure, into.Descriptor, "The bytes are no UTF-8.", exception);
         }
-
-        Parse(text, into, parser, failure);
     }
 
     private static void Parse(string text, IMessage into, JsonParser parser, CallStatusCode failure)
     {
+        using StringReader reader = new(text);
+        Parse(reader, into, parser, failure);
+    }
+
+    private static void Parse(TextReader text, IMessage into, JsonParser parser, CallStatusCode failure)
+    {
         (into as IReusableMessage)?.Clear();
         try
         {
-            // The parser makes a message of its own; the handler's is filled from it.
-            IMessage parsed = parser.Parse(text, into.Descriptor);
-            into.MergeFrom(parsed.ToByteString());
+            // The parser makes a message of its own; the handler's gets what is in it.
+            Move(parser.Parse(text, into.Descriptor), into);
         }
         catch (Exception exception) when (exception is InvalidProtocolBufferException or InvalidJsonException)
         {
             throw Invalid(failure, into.Descriptor, exception.Message, exception);
+        }
+    }
+
+    private static void Move(IMessage from, IMessage into)
+    {
+        foreach (FieldDescriptor field in from.Descriptor.Fields.InFieldNumberOrder())
+        {
+            if (field.IsRepeated)
+            {
+                IList all = (IList)field.Accessor.GetValue(into); // of maps there are none: the mapping's list would be a dictionary
+                foreach (object? each in (IList)field.Accessor.GetValue(from))
+                {
+                    all.Add(each);
+                }
+            }
+            else if (!field.HasPresence || field.Accessor.HasValue(from))
+            {
+                field.Accessor.SetValue(into, field.Accessor.GetValue(from));
+            }
         }
     }
 

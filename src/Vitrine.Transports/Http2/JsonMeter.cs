@@ -10,7 +10,14 @@ internal static class JsonMeter
 
     private static readonly Counter<long> s_calls = s_meter.CreateCounter<long>("vitrine.json.calls", "{call}", "JSON calls served that ended, by status code.");
 
+    /// <summary>Limits that were reached.</summary>
+    public static readonly Counter<long> Limits = s_meter.CreateCounter<long>("vitrine.json.limits", "{refusal}", "JSON calls and connections ended because of a limit; see the limit.");
+
     // Tags are made once: counting takes no memory.
+    public static readonly KeyValuePair<string, object?> MessageBytes = new("limit", "message-bytes");
+    public static readonly KeyValuePair<string, object?> StalledReader = new("limit", "stalled-reader");
+    public static readonly KeyValuePair<string, object?> Resets = new("limit", "resets");
+
     private static readonly KeyValuePair<string, object?>[] s_codes = [.. Enum.GetValues<CallStatusCode>().Select(code => new KeyValuePair<string, object?>("code", code.ToString()))];
 
     public static void Ended(CallStatusCode code) => s_calls.Add(1, s_codes[(int)code]);

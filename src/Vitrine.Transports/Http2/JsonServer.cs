@@ -87,7 +87,7 @@ public sealed partial class JsonServer
 
         using (call)
         {
-            await RunAsync(call, PeerLimits.Of(context));
+            await RunAsync(context, call);
         }
     }
 
@@ -184,8 +184,9 @@ public sealed partial class JsonServer
         return new(context, PeerLimits.Of(context), route, grants, deadline, isGzip, _options);
     }
 
-    private async Task RunAsync(JsonServerCall call, PeerConnection? connection)
+    private async Task RunAsync(HttpContext context, JsonServerCall call)
     {
+        PeerConnection? connection = PeerLimits.Of(context);
         CallException? failure;
         try
         {
@@ -225,6 +226,11 @@ public sealed partial class JsonServer
         }
 
         await call.FinishAsync(failure);
+        if ((code == CallStatusCode.ResourceExhausted || (code == CallStatusCode.Cancelled && context.RequestAborted.IsCancellationRequested))
+            && CallResets.Note(context, _options.ResetsMax, _options.ResetsWindow, _options.Time))
+        {
+            JsonMeter.Limits.Add(1, JsonMeter.Resets);
+        }
     }
 
     private Task DescribeAsync(HttpContext context)

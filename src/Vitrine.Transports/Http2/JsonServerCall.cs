@@ -22,6 +22,9 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     // Base64 as UTF-16 and as UTF-8.
     private const int TextBytesPerByte = 4;
 
+    // A request's text as it came, twice as UTF-16 while the parser has it, and what it says.
+    private const int RequestBytesPerByte = 6;
+
     private readonly HttpContext _context;
     private readonly PeerConnection? _connection;
     private readonly JsonServerOptions _options;
@@ -29,8 +32,10 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     private readonly CancellationTokenSource _over;
     private readonly CancellationTokenSource? _deadlineTimer;
     private readonly PooledBuffer _answer;
+    private readonly RequestHold _hold = new();
     private CallMetadata? _requestMetadata;
     private int _roomBytes;
+    private readonly bool _isGzip;
     private bool _isRead;
     private bool _isWritten;
     private bool _isStalled;
@@ -39,6 +44,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     {
         (_context, _connection, Route, Grants, Deadline, _options) = (context, connection, route, grants, deadline, options);
         HttpRequest request = context.Request;
+        _hold.Begin(connection);
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
             size.MaxRequestBodySize = Method.TakesOneRequest ? options.RequestBytesMax : null; // a stream is bounded by line
@@ -49,7 +55,8 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
             rate.MinDataRate = null; // a stream of requests may rest
         }
 
-        _reader = isGzip ? PipeReader.Create(new GZipStream(request.Body, CompressionMode.Decompress)) : request.BodyReader;
+        _isGzip = isGzip;
+        _reader = isGzip ? PipeReader.Create(new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true)) : request.BodyReader;
         _answer = new(options.ResponseBytesMax);
         if (!deadline.IsNone && deadline.Remaining(options.Time) is var left && left < s_timerMax)
         {
@@ -187,6 +194,12 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     public void Dispose()
     {
         GiveBack();
+        _hold.GiveBack();
+        if (_isGzip)
+        {
+            _reader.Complete(); // ours; the request's own is the web server's
+        }
+
         _over.Dispose();
         _deadlineTimer?.Dispose();
     }
@@ -213,6 +226,8 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
                 throw TooLarge();
             }
 
+            // A length that was told is that of the body as it comes, which may be compressed.
+            await TakeRoomAsync(result.Buffer.Length, result.IsCompleted ? result.Buffer.Length : _isGzip ? null : _context.Request.ContentLength);
             if (result.IsCompleted)
             {
                 // Nothing at all is the message without fields: «curl -X POST» needs no body.
@@ -227,6 +242,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
 
     private async ValueTask<bool> ReadLineAsync(IMessage into)
     {
+        _hold.GiveBack();
         while (true)
         {
             ReadResult result = await ReadBodyAsync();
@@ -238,6 +254,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
                 throw TooLarge();
             }
 
+            await TakeRoomAsync(line.Length, end is null && !result.IsCompleted ? null : line.Length);
             if (end is null && !result.IsCompleted)
             {
                 _reader.AdvanceTo(buffer.Start, buffer.End);
@@ -283,9 +300,26 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         }
     }
 
+    /// <summary>Takes room for a request of which a part has come. Nothing more is read, and the caller's window not extended, while it waits.</summary>
+    /// <param name="come">So much of it.</param>
+    /// <param name="length">All of it; null: not known, so that it may be the largest.</param>
+    private async ValueTask TakeRoomAsync(long come, long? length)
+    {
+        long bytes = RequestBytesPerByte * Math.Min(length ?? _options.RequestBytesMax, _options.RequestBytesMax);
+        if (_hold.IsTaken)
+        {
+            _hold.Lower(bytes);
+        }
+        else if (Math.Max(come, length ?? 0) > RequestHold.UncountedBytes)
+        {
+            await _hold.TakeAsync(bytes, _over.Token);
+        }
+    }
+
     private CallException TooLarge()
     {
         FailureStatus = StatusCodes.Status413PayloadTooLarge;
+        JsonMeter.Limits.Add(1, JsonMeter.MessageBytes);
         return new(CallStatusCode.ResourceExhausted, $"A request message has at most {_options.RequestBytesMax} bytes as JSON.");
     }
 
@@ -338,7 +372,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         if (_connection is not null)
         {
             int bytes = (int)Math.Min(int.MaxValue, TextBytesPerByte * (long)message.CalculateSize());
-            await _connection.Room.TakeAsync(bytes, _over.Token);
+            await _connection.Answers.TakeAsync(bytes, _over.Token);
             _roomBytes = bytes;
         }
     }
@@ -346,7 +380,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     private void GiveBack()
     {
         _answer.Clear();
-        _connection?.Room.Release(_roomBytes);
+        _connection?.Answers.Release(_roomBytes);
         _roomBytes = 0;
     }
 
@@ -413,6 +447,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         catch (TimeoutException)
         {
             _isStalled = true;
+            JsonMeter.Limits.Add(1, JsonMeter.StalledReader);
             _context.Abort();
             throw Ended();
         }

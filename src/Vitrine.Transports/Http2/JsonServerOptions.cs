@@ -19,6 +19,13 @@ public sealed record JsonServerOptions
     /// <summary>How long a caller may leave an answer unread before its stream is reset. Other streams of its connection go on.</summary>
     public TimeSpan StalledReaderTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Most calls that one connection may break off, or send too large, within <see cref="ResetsWindow"/> before it is closed (rapid reset,
+    /// CVE-2023-44487). Those over gRPC count as well: the first one's limit holds.</summary>
+    public int ResetsMax { get; init; } = 1000;
+
+    /// <summary>Time in which <see cref="ResetsMax"/> is counted.</summary>
+    public TimeSpan ResetsWindow { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Title and version of the description at <c>/api/openapi.json</c>.</summary>
     public (string Title, string Version) About { get; init; } = ("Vitrine", "");
 

@@ -22,6 +22,8 @@ internal sealed class CallFrameReader
     private readonly int _messageBytesMax;
     private int _start; // of what was not taken
     private int _frameBytes; // of the frame that was looked at; 0: none
+    private bool _hasRoom; // for the frame that is coming
+    private int _heldBefore; // of those before
 
     /// <summary>Makes one.</summary>
     /// <param name="messageBytesMax">Most bytes of a message.</param>
@@ -31,8 +33,11 @@ internal sealed class CallFrameReader
         _buffer = new(Math.Max(messageBytesMax, CallFrame.BlockBytesMax) + CallFrame.HeadBytesMax + ReadBytes);
     }
 
+    /// <summary>Where room is taken for a frame before more of it is read; null: nobody counts. Whoever set it gives back.</summary>
+    public RequestHold? Hold { get; init; }
+
     /// <summary>Looks at the next frame of a known type, or waits for it. The same one again until <see cref="Take"/>.</summary>
-    /// <exception cref="CallException">Too long, or no frame.</exception>
+    /// <exception cref="CallException">Too long, no frame, or no room for it.</exception>
     /// <exception cref="QuicStreamException">The stream was given up.</exception>
     /// <exception cref="QuicClosedException">The connection is closed.</exception>
     /// <exception cref="OperationCanceledException">By the token.</exception>
@@ -51,6 +56,11 @@ internal sealed class CallFrameReader
                         return new(type, bytes.Slice(payloadAt, payloadBytes));
                     }
 
+                    if (_hasRoom)
+                    {
+                        Hold!.Lower(_heldBefore);
+                    }
+
                     Take(); // that is how the protocol grows
                     continue;
                 case CallFrameStatus.TooLong:
@@ -63,6 +73,12 @@ internal sealed class CallFrameReader
             }
 
             Compact();
+            if (!_hasRoom && payloadBytes > 0 && Hold is not null)
+            {
+                (_hasRoom, _heldBefore) = (true, Hold.Bytes);
+                await Hold.TakeAsync(payloadAt + payloadBytes, cancellation);
+            }
+
             Memory<byte> free = _buffer.GetMemory(payloadBytes == 0 ? 1 : Math.Min(payloadAt + payloadBytes - _buffer.Count, ReadBytes));
             int read = await stream.ReadAsync(free, cancellation);
             if (read == 0)
@@ -79,13 +95,14 @@ internal sealed class CallFrameReader
     {
         _start += _frameBytes;
         _frameBytes = 0;
+        _hasRoom = false;
     }
 
     /// <summary>Gives the memory back.</summary>
     public void Clear()
     {
         _buffer.Clear();
-        (_start, _frameBytes) = (0, 0);
+        (_start, _frameBytes, _hasRoom) = (0, 0, false);
     }
 
     private void Compact()

@@ -44,6 +44,12 @@ public sealed partial class QuicCallServer : IAsyncDisposable
     private const int StreamSendBytesMax = 512 << 10;
     private const int ConnectionSendBytesMax = 4 << 20;
 
+    // Requests are small: what one caller has under way waits, in the system's buffer, before what others send. What streams have that wait for
+    // room leaves some of the connection's window to those that have it. At 200 ms round trip a stream carries 20 Mbit/s.
+    private const int StreamWindowBytes = 64 << 10;
+    private const int StreamWindowBytesMax = 512 << 10;
+    private const int ConnectionWindowBytes = 4 << 20;
+
     private readonly QuicListener _listener;
     private readonly CallTable _table;
     private readonly ObjectPool<QuicServerCall> _calls;
@@ -87,6 +93,10 @@ public sealed partial class QuicCallServer : IAsyncDisposable
         UnidirectionalStreamsMax = 0,
         StreamSendBytesMax = StreamSendBytesMax,
         ConnectionSendBytesMax = ConnectionSendBytesMax,
+        StreamWindowBytes = StreamWindowBytes,
+        StreamWindowBytesMax = StreamWindowBytesMax,
+        ConnectionWindowBytes = ConnectionWindowBytes,
+        ConnectionWindowBytesMax = ConnectionWindowBytes,
     };
 
     /// <summary>Where it is served.</summary>
@@ -206,11 +216,11 @@ public sealed partial class QuicCallServer : IAsyncDisposable
             peer.Account?.NoteBrokenOff();
         }
 
-        if (call.WasBrokenOff && peer.Resets.Add())
+        if ((call.WasBrokenOff || code is CallStatusCode.ResourceExhausted or CallStatusCode.Internal) && peer.Resets.Add())
         {
             QuicMeter.Limits.Add(1, QuicMeter.Resets);
             peer.Account?.NoteAbuse();
-            await peer.Connection.CloseAsync((ulong)CallStatusCode.ResourceExhausted, "Too many calls were broken off.");
+            await peer.Connection.CloseAsync((ulong)CallStatusCode.ResourceExhausted, "Too many calls were broken off, malformed or too large.");
         }
 
         if (call.TryReset())

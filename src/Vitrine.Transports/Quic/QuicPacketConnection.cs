@@ -451,6 +451,7 @@ public sealed class QuicPacketConnection : IPacketConnection
 
                 await _order.OfferAsync(frame.Payload);
                 _reader.Take();
+                _reader.Hold?.GiveBack();
             }
         }
         catch (CallException exception)

@@ -22,7 +22,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     // A stream tells only whom reads or writes that its peer gave up: who waits for that is told so often.
     private static readonly TimeSpan s_probe = TimeSpan.FromMilliseconds(20);
 
-    private readonly CallFrameReader _reader = new(server.Options.RequestBytesMax);
+    private readonly CallFrameReader _reader = new(server.Options.RequestBytesMax) { Hold = new() };
     private readonly PooledBuffer _out = new(server.Options.ResponseBytesMax + (3 * CallFrame.BlockBytesMax));
     private readonly CallMetadata _requestMetadata = new();
     private readonly CallMetadata _responseMetadata = new();
@@ -88,6 +88,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     public async ValueTask<CallStatusCode> RunAsync(QuicPeer peer, QuicStream stream)
     {
         (_quicPeer, _stream) = (peer, stream);
+        _reader.Hold!.Begin(peer.Account);
         _wake = _over.Token.UnsafeRegister(static call => ((QuicServerCall)call!).Wake(), this);
         CallException? failure = null;
         try
@@ -127,6 +128,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     public bool TryReset()
     {
         GiveRoomBack(); // of an answer that was not sent any more
+        _reader.Hold!.GiveBack();
         _reader.Clear();
         _out.Clear();
         if (_probe is not null || !_over.TryReset() || !_cut.TryReset())
@@ -179,7 +181,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         if (_quicPeer.Account is { } account)
         {
             int bytes = message.CalculateSize();
-            ValueTask room = account.Room.TakeAsync(bytes, _over.Token);
+            ValueTask room = account.Answers.TakeAsync(bytes, _over.Token);
             if (!room.IsCompletedSuccessfully)
             {
                 return WriteAfterAsync(room, bytes, message);
@@ -222,7 +224,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     {
         if (_roomBytes > 0)
         {
-            _quicPeer.Account!.Room.Release(_roomBytes);
+            _quicPeer.Account!.Answers.Release(_roomBytes);
             _roomBytes = 0;
         }
     }
@@ -269,6 +271,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         }
 
         _reader.Take();
+        _reader.Hold!.GiveBack();
         if (_stream.ArrivedEarly && _binding is not { Method.IsIdempotent: true } && !_quicPeer.Connection.HandshakeCompleted.IsCompletedSuccessfully)
         {
             try
@@ -311,6 +314,7 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReadNextAsync(IMessage into)
     {
+        _reader.Hold!.GiveBack();
         CallFrameRead frame = await PeekAsync();
         if (frame.Type is null)
         {

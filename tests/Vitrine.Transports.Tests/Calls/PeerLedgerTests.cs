@@ -56,7 +56,7 @@ public class PeerLedgerTests
         Assert.Null(ledger.TryEnter(s_one));
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.NotNull(ledger.TryEnter(s_one)); // whatever it did: no longer than 10 s
-        Assert.Equal(0, old!.Room.Bytes);
+        Assert.Equal(0, old!.Answers.Bytes);
     }
 
     [Fact]
@@ -64,14 +64,14 @@ public class PeerLedgerTests
     {
         PeerLedger ledger = new(new TestTime());
         List<PeerConnection> connections = [.. Enumerable.Range(0, 8).Select(_ => ledger.TryEnter(s_one)!)];
-        Task[] takes = [.. connections.Select(connection => connection.Room.TakeAsync((int)PeerLedger.ConnectionUnreadBytesMax, default).AsTask())];
+        Task[] takes = [.. connections.Select(connection => connection.Answers.TakeAsync((int)PeerLedger.ConnectionUnreadBytesMax, default).AsTask())];
         Assert.Equal(PeerLedger.UnreadBytesMax / PeerLedger.ConnectionUnreadBytesMax, takes.Count(take => take.IsCompleted));
         using PeerConnection? other = ledger.TryEnter(s_other);
-        Assert.True(other!.Room.TakeAsync(1, default).AsTask().IsCompletedSuccessfully);
+        Assert.True(other!.Answers.TakeAsync(1, default).AsTask().IsCompletedSuccessfully);
         for (int i = 0; i < connections.Count; i++)
         {
             await takes[i];
-            connections[i].Room.Release((int)PeerLedger.ConnectionUnreadBytesMax);
+            connections[i].Answers.Release((int)PeerLedger.ConnectionUnreadBytesMax);
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics.Metrics;
 using System.IO.Compression;
 using Google.Protobuf;
 using Vitrine.Transports.Calls;
@@ -84,7 +83,7 @@ public sealed class GrpcBadClientTests
         byte[] body = isBomb ? RawHttp2.Message(Gzip(new byte[1 << 29]), isCompressed: true) : [0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3];
         Assert.InRange(body.Length, 1, 600 << 10); // half a gigabyte when it is unpacked
         (string, string)[] encoding = [("grpc-encoding", isBomb ? "gzip" : "identity")];
-        using Limits limits = new();
+        using LimitCounter limits = new("vitrine.grpc.limits");
         Call(host, Unary, s_message, encoding);
         long before = GC.GetTotalAllocatedBytes(precise: true);
         for (int i = 0; i < 10; i++)
@@ -115,7 +114,7 @@ public sealed class GrpcBadClientTests
     public async Task ReaderThatStops_CostsItsOwnStreamOnly()
     {
         await using GrpcHost host = await GrpcHost.StartAsync(new() { StalledReaderTimeout = TimeSpan.FromSeconds(1) });
-        using Limits limits = new();
+        using LimitCounter limits = new("vitrine.grpc.limits");
         using RawHttp2 raw = RawHttp2.Connect(host.EndPoint, streamWindowBytes: 2000);
         byte[] endless = RawHttp2.Message(new EchoRequest { ReplyCount = 1_000_000, ReplyBytes = 1000 }.ToByteArray());
         raw.Send([.. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, 1, RawHttp2.CallHeaders(ServerStream)), .. RawHttp2.Frame(RawHttp2.Data, RawHttp2.EndStream, 1, endless)]);
@@ -179,7 +178,7 @@ public sealed class GrpcBadClientTests
     public async Task ManyCallsBrokenOff_ConnectionIsClosed()
     {
         await using GrpcHost host = await GrpcHost.StartAsync(new() { ResetsMax = 20 });
-        using Limits limits = new();
+        using LimitCounter limits = new("vitrine.grpc.limits");
         using RawHttp2 raw = RawHttp2.Connect(host.EndPoint);
         byte[] headers = RawHttp2.CallHeaders(Duplex);
         int stream = 1;
@@ -268,45 +267,5 @@ public sealed class GrpcBadClientTests
         }
 
         return zipped.ToArray();
-    }
-
-    /// <summary>How often limits were reached.</summary>
-    private sealed class Limits : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private readonly Dictionary<string, long> _counts = [];
-
-        public Limits()
-        {
-            _listener.InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Name == "vitrine.grpc.limits")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            };
-            _listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
-            {
-                lock (_counts)
-                {
-                    string limit = (string)tags[0].Value!;
-                    _counts[limit] = _counts.GetValueOrDefault(limit) + value;
-                }
-            });
-            _listener.Start();
-        }
-
-        public long this[string limit]
-        {
-            get
-            {
-                lock (_counts)
-                {
-                    return _counts.GetValueOrDefault(limit);
-                }
-            }
-        }
-
-        public void Dispose() => _listener.Dispose();
     }
 }

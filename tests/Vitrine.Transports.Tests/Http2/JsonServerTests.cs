@@ -139,8 +139,9 @@ public sealed class JsonServerTests : IAsyncLifetime, IDisposable
             Assert.Contains("replyCuont", await AssertProblemAsync(response, HttpStatusCode.BadRequest, "INVALID_ARGUMENT"), StringComparison.Ordinal);
         }
 
-        using (HttpResponseMessage response = await PostAsync(Unary, new byte[] { (byte)'{', 0xFF, (byte)'}' }))
+        foreach (int blanks in (int[])[0, 40_000]) // a long text is decoded while it is parsed
         {
+            using HttpResponseMessage response = await PostAsync(Unary, (byte[])[(byte)'{', .. Enumerable.Repeat((byte)' ', blanks), 0xFF, (byte)'}']);
             Assert.Contains("UTF-8", await AssertProblemAsync(response, HttpStatusCode.BadRequest, "INVALID_ARGUMENT"), StringComparison.Ordinal);
         }
 

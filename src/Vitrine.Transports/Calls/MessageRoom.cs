@@ -1,11 +1,11 @@
 namespace Vitrine.Transports.Calls;
 
-/// <summary>Bounds the memory of answers that wait to be taken by who asked for them: whoever makes another one waits until there is room
-/// for it, in the order of asking.</summary>
-/// <remarks>Thread-safe. An answer larger than all of the room is let in when nothing else is there.</remarks>
+/// <summary>Bounds the memory of messages: answers that wait to be taken by who asked for them, and requests that are read. Whoever wants
+/// to make or to read another one waits until there is room for it, in the order of asking.</summary>
+/// <remarks>Thread-safe. A message larger than all of the room is let in when nothing else is there.</remarks>
 /// <param name="bytesMax">All the room.</param>
 /// <param name="around">What takes from the same again, such as a peer's room around those of its connections; null: nothing.</param>
-internal sealed class AnswerRoom(long bytesMax, AnswerRoom? around)
+internal sealed class MessageRoom(long bytesMax, MessageRoom? around)
 {
     private readonly Lock _lock = new();
     private readonly Queue<(TaskCompletionSource Admitted, int Bytes)> _waiting = new();
@@ -26,20 +26,24 @@ internal sealed class AnswerRoom(long bytesMax, AnswerRoom? around)
     /// <summary>Takes room, or waits for it.</summary>
     /// <param name="bytes">As much is given back by <see cref="Release"/>.</param>
     /// <param name="cancellation">Ends the wait: nothing is taken.</param>
-    public ValueTask TakeAsync(int bytes, CancellationToken cancellation)
+    public ValueTask TakeAsync(int bytes, CancellationToken cancellation) => TryTake(bytes) ? default : WaitAsync(bytes, cancellation);
+
+    /// <summary>Takes room that is there.</summary>
+    /// <returns>False: there is none, or others wait for it.</returns>
+    public bool TryTake(int bytes)
     {
-        if (!TryTake(bytes))
+        if (!TryTakeOwn(bytes))
         {
-            return WaitAsync(bytes, cancellation);
+            return false;
         }
 
         if (around is null || around.TryTake(bytes))
         {
-            return default;
+            return true;
         }
 
         ReleaseOwn(bytes);
-        return WaitAsync(bytes, cancellation);
+        return false;
     }
 
     /// <summary>Gives room back.</summary>
@@ -85,7 +89,7 @@ internal sealed class AnswerRoom(long bytesMax, AnswerRoom? around)
         await admitted.Task;
     }
 
-    private bool TryTake(int bytes)
+    private bool TryTakeOwn(int bytes)
     {
         lock (_lock)
         {

@@ -2,12 +2,12 @@ using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Tests.Calls;
 
-public class AnswerRoomTests
+public class MessageRoomTests
 {
     [Fact]
     public async Task NoRoom_WaitsUntilItIsGivenBack_InOrder()
     {
-        AnswerRoom room = new(100, null);
+        MessageRoom room = new(100, null);
         await room.TakeAsync(60, default);
         Task second = room.TakeAsync(60, default).AsTask(), third = room.TakeAsync(10, default).AsTask();
         Assert.False(second.IsCompleted);
@@ -24,7 +24,7 @@ public class AnswerRoomTests
     [Fact]
     public async Task LargerThanTheRoom_GoesInAlone()
     {
-        AnswerRoom room = new(100, null);
+        MessageRoom room = new(100, null);
         Task large = room.TakeAsync(1000, default).AsTask();
         Assert.True(large.IsCompletedSuccessfully);
         Task next = room.TakeAsync(1, default).AsTask();
@@ -36,7 +36,7 @@ public class AnswerRoomTests
     [Fact]
     public async Task WaitGivenUp_NothingIsTaken_AndOthersGoOn()
     {
-        AnswerRoom around = new(100, null), room = new(100, around), other = new(100, around);
+        MessageRoom around = new(100, null), room = new(100, around), other = new(100, around);
         await other.TakeAsync(90, default);
         using CancellationTokenSource cancel = new();
         Task waiting = room.TakeAsync(50, cancel.Token).AsTask(); // has room of its own, and waits for what is around
@@ -54,13 +54,13 @@ public class AnswerRoomTests
     [Fact]
     public async Task ManyAtATime_NeverMoreThanTheRoom()
     {
-        AnswerRoom around = new(1000, null);
-        AnswerRoom[] rooms = [new(400, around), new(400, around), new(400, around)];
+        MessageRoom around = new(1000, null);
+        MessageRoom[] rooms = [new(400, around), new(400, around), new(400, around)];
         long most = 0;
         await Parallel.ForEachAsync(Enumerable.Range(0, 10_000), async (i, over) =>
         {
             int bytes = 1 + (i * 7919 % 400);
-            AnswerRoom room = rooms[i % rooms.Length];
+            MessageRoom room = rooms[i % rooms.Length];
             await room.TakeAsync(bytes, over);
             InterlockedMax(ref most, around.Bytes);
             room.Release(bytes);
