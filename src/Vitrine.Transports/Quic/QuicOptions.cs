@@ -57,8 +57,8 @@ public record QuicTransportOptions
     /// <summary>To which that grows while the reader keeps up.</summary>
     public int StreamWindowBytesMax { get; init; } = 4 << 20;
 
-    /// <summary>The same for all streams of a connection together. Streams that are not read take their part of it for as long: 16 of them fill it at
-    /// the beginning, and stop all others (RFC 9000, section 4.1).</summary>
+    /// <summary>The same for all streams of a connection together. Streams that are not read take their part of it for as long. It is extended
+    /// when half of it was read: eight of them stop all others (RFC 9000, section 4.1), until windows have grown.</summary>
     public int ConnectionWindowBytes { get; init; } = 4 << 20;
 
     /// <summary>To which that grows: the most that a connection's unread bytes take.</summary>

@@ -195,7 +195,7 @@ public class QuicFuzzTests(ITestOutputHelper output)
                 }));
             }
 
-            await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 0, HandshakesInProgress: 0 } && pair.Client.Loop.ConnectionCount == 0);
+            await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0, HandshakesInProgress: 0 } && pair.Client.Loop.ConnectionCount == 0);
         }
 
         static long Native()

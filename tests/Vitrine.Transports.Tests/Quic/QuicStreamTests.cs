@@ -176,10 +176,7 @@ public class QuicStreamTests
         Assert.Equal(10, (await QuicPair.ReadAllAsync(taken)).Length);
         await taken.WriteAsync(new byte[10]);
         Task delivered = taken.Delivered; // of a handler that waits for something else
-        while ((await server.GetStatisticsAsync()).BytesInFlight > 0)
-        {
-            await Task.Delay(1);
-        }
+        await QuicPair.UntilAsync(() => taken.UnacknowledgedBytes == 0);
 
         request.StopSending(8);
         await request.DisposeAsync();
