@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 
@@ -10,17 +11,23 @@ namespace Vitrine.Transports.Calls;
 /// <param name="time">The clock.</param>
 internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
 {
+    private static readonly KeyValuePair<string, object?> s_resets = new("limit", "resets");
+
     private readonly Lock _lock = new();
     private long _windowStart;
     private int _count;
 
     /// <summary>Notes one more on the connection of a request. When those are too many, it is closed, and its peer's credit is gone.</summary>
-    /// <returns>Whether it was closed.</returns>
-    public static bool Note(HttpContext context, int max, TimeSpan window, TimeProvider time)
+    /// <param name="context">The request's.</param>
+    /// <param name="max">For the first of a connection: as of the constructor.</param>
+    /// <param name="window">Likewise.</param>
+    /// <param name="time">Likewise.</param>
+    /// <param name="limits">Counts a connection that is closed.</param>
+    public static void Note(HttpContext context, int max, TimeSpan window, TimeProvider time, Counter<long> limits)
     {
         if (context.Features.Get<IConnectionItemsFeature>()?.Items is not { } items)
         {
-            return false;
+            return;
         }
 
         CallResets resets;
@@ -30,14 +37,12 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
             items[typeof(CallResets)] = resets;
         }
 
-        if (!resets.Add())
+        if (resets.Add())
         {
-            return false;
+            limits.Add(1, s_resets);
+            PeerLimits.Of(context)?.NoteAbuse();
+            context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
         }
-
-        PeerLimits.Of(context)?.NoteAbuse();
-        context.Features.Get<IConnectionLifetimeFeature>()?.Abort();
-        return true;
     }
 
     /// <summary>Notes one more.</summary>

@@ -18,7 +18,6 @@ internal static class GrpcMeter
     public static readonly KeyValuePair<string, object?> MessageBytes = new("limit", "message-bytes");
     public static readonly KeyValuePair<string, object?> InflatedBytes = new("limit", "inflated-bytes");
     public static readonly KeyValuePair<string, object?> StalledReader = new("limit", "stalled-reader");
-    public static readonly KeyValuePair<string, object?> Resets = new("limit", "resets");
 
     private static readonly KeyValuePair<string, object?>[] s_codes = [.. Enum.GetValues<CallStatusCode>().Select(code => new KeyValuePair<string, object?>("code", code.ToString()))];
 

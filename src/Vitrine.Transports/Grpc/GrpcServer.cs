@@ -185,9 +185,9 @@ public sealed partial class GrpcServer
             _calls.Return(call);
         }
 
-        if (code is CallStatusCode.ResourceExhausted or CallStatusCode.Internal && CallResets.Note(context, Options.ResetsMax, Options.ResetsWindow, Options.Time))
+        if (code is CallStatusCode.ResourceExhausted or CallStatusCode.Internal)
         {
-            GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
+            CallResets.Note(context, Options.ResetsMax, Options.ResetsWindow, Options.Time, GrpcMeter.Limits);
         }
     }
 

@@ -222,9 +222,9 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
                 GrpcServer.WriteStatusOnly(response, code, failure);
             }
         }
-        else if (code == CallStatusCode.Cancelled && CallResets.Note(_context, server.Options.ResetsMax, server.Options.ResetsWindow, server.Options.Time))
+        else if (code == CallStatusCode.Cancelled)
         {
-            GrpcMeter.Limits.Add(1, GrpcMeter.Resets);
+            CallResets.Note(_context, server.Options.ResetsMax, server.Options.ResetsWindow, server.Options.Time, GrpcMeter.Limits);
         }
 
         bool isReusable = _over.TryReset();

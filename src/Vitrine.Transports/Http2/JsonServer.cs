@@ -226,10 +226,9 @@ public sealed partial class JsonServer
         }
 
         await call.FinishAsync(failure);
-        if ((code == CallStatusCode.ResourceExhausted || (code == CallStatusCode.Cancelled && context.RequestAborted.IsCancellationRequested))
-            && CallResets.Note(context, _options.ResetsMax, _options.ResetsWindow, _options.Time))
+        if (code == CallStatusCode.ResourceExhausted || (code == CallStatusCode.Cancelled && context.RequestAborted.IsCancellationRequested))
         {
-            JsonMeter.Limits.Add(1, JsonMeter.Resets);
+            CallResets.Note(context, _options.ResetsMax, _options.ResetsWindow, _options.Time, JsonMeter.Limits);
         }
     }
 
