@@ -16,6 +16,9 @@ public sealed record PacketConnectOptions
     /// <summary>UDP port for QUIC, when a router forwards another one than the host says; null: what the host says.</summary>
     public int? QuicPort { get; init; }
 
+    /// <summary>For how long packets of a QUIC connection wait for one another.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>Bytes the kernel may hold for a viewer that does not read; null leaves it to the kernel.</summary>
     public int? ReceiveBufferBytes { get; init; }
 }

@@ -58,7 +58,7 @@ public static class QuicConnector
             CallFrameRead first = await reader.PeekAsync(stream, attempt.Token);
             if (first.Type == CallFrameType.Message)
             {
-                return new(ConnectStatus.Connected, QuicPacketConnection.Open(connection, stream, reader, address.Authority, TimeProvider.System, client), "");
+                return new(ConnectStatus.Connected, QuicPacketConnection.Open(connection, stream, reader, address.Authority, options.Time, client), "");
             }
 
             result = first.Type == CallFrameType.End && CallFrame.TryReadEnd(first.Payload.Span, [], out CallException? refusal) && refusal is not null

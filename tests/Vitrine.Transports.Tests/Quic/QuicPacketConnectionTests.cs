@@ -71,9 +71,10 @@ public sealed class QuicPacketConnectionTests
     }
 
     [QuicFact]
-    public async Task ManyFramesThroughALossyNetwork_TilesExactAndInOrder()
+    public async Task ManyFramesThroughALossyNetwork_AllComeInOrder()
     {
-        await using LivePair pair = await LivePair.StartAsync(throughRelay: true);
+        // A busy machine must not make a viewer give up what is on its way. Some time has to pass: a unit that a key frame made stale does not come.
+        await using LivePair pair = await LivePair.StartAsync(throughRelay: true, viewerTime: new SlowTime());
         Random random = new(1);
         pair.Relay!.ToClient = _ =>
         {
@@ -195,10 +196,23 @@ public sealed class QuicPacketConnectionTests
 
     private static ViewerGrants Access(string? token, IPAddress? address) => token == Token ? ViewerGrants.View : ViewerGrants.None;
 
-    private static Task<ConnectResult> ConnectAsync(QuicCallHost host, string token, string? fingerprint = null, int? port = null) => QuicConnector.ConnectAsync(
+    private static Task<ConnectResult> ConnectAsync(QuicCallHost host, string token, string? fingerprint = null, int? port = null, TimeProvider? time = null) => QuicConnector.ConnectAsync(
         new($"quic://127.0.0.1:{port ?? host.Server.Listener.LocalEndPoint.Port}/stream?t={token}"),
-        new() { CertificateFingerprint = fingerprint ?? QuicPair.Fingerprint(QuicPair.Certificate), Timeout = TimeSpan.FromSeconds(fingerprint is null ? 5 : 30) },
+        new()
+        {
+            CertificateFingerprint = fingerprint ?? QuicPair.Fingerprint(QuicPair.Certificate),
+            Timeout = TimeSpan.FromSeconds(fingerprint is null ? 5 : 30),
+            Time = time ?? TimeProvider.System,
+        },
         CancellationToken.None);
+
+    /// <summary>A clock of which 20 s are one.</summary>
+    private sealed class SlowTime : TimeProvider
+    {
+        public override long TimestampFrequency => System.TimestampFrequency;
+
+        public override long GetTimestamp() => System.GetTimestamp() / 20;
+    }
 
     /// <summary>A host and a viewer of it; the host has greeted.</summary>
     private sealed class LivePair : IAsyncDisposable
@@ -222,7 +236,7 @@ public sealed class QuicPacketConnectionTests
 
         public byte[] ViewerBuffer { get; } = new byte[PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToViewer];
 
-        public static async Task<LivePair> StartAsync(LivePair? beside = null, bool throughRelay = false)
+        public static async Task<LivePair> StartAsync(LivePair? beside = null, bool throughRelay = false, TimeProvider? viewerTime = null)
         {
             Channel<QuicPacketConnection> hosts = beside?._hosts ?? Channel.CreateUnbounded<QuicPacketConnection>();
             TaskCompletionSource end = beside?._end ?? new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -238,7 +252,7 @@ public sealed class QuicPacketConnectionTests
                 },
             });
             UdpRelay? relay = throughRelay ? new(server.Server.Listener.LocalEndPoint) : null;
-            ConnectResult result = await ConnectAsync(server, Token, port: relay?.EndPoint.Port);
+            ConnectResult result = await ConnectAsync(server, Token, port: relay?.EndPoint.Port, time: viewerTime);
             Assert.Equal((ConnectStatus.Connected, ""), (result.Status, result.Detail));
             return new(server, hosts, end, await hosts.Reader.ReadAsync(), (QuicPacketConnection)result.Connection!, relay, beside is null);
         }
