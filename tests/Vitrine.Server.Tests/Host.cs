@@ -46,11 +46,13 @@ internal sealed class Host : IAsyncDisposable
         Assert.True(await viewer.WaitUntilAsync(condition, Patience), what);
 
     /// <summary>Waits for something that no viewer sees.</summary>
-    public static async Task AssertSoonAsync(Func<bool> condition, string what)
+    public static Task AssertSoonAsync(Func<bool> condition, string what) => AssertSoonAsync(() => Task.FromResult(condition()), what);
+
+    public static async Task AssertSoonAsync(Func<Task<bool>> condition, string what)
     {
         using CancellationTokenSource deadline = new(Patience);
         using PeriodicTimer look = new(TimeSpan.FromMilliseconds(5));
-        while (!condition())
+        while (!await condition())
         {
             try
             {

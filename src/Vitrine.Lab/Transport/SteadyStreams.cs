@@ -14,6 +14,8 @@ namespace Vitrine.Lab.Transport;
 /// <remarks>One order at a time. Answers of the first stream are never counted among the others'.</remarks>
 internal sealed class SteadyStreams : IAsyncDisposable
 {
+    private const long AheadNs = 2_000_000;
+
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(2);
 
     private readonly StreamLoad _load;
@@ -85,16 +87,23 @@ internal sealed class SteadyStreams : IAsyncDisposable
         }
 
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
-        long fromNs = ElapsedNs();
-        Count count = new(fromNs, fromNs + (long)length.TotalNanoseconds);
-        Volatile.Write(ref _count, count);
+        Count count;
+        do
+        {
+            // It begins after whoever reads has it, however long this thread waits for a processor: else the first answers would count for nobody.
+            long fromNs = ElapsedNs() + AheadNs;
+            count = new(fromNs, fromNs + (long)length.TotalNanoseconds);
+            Volatile.Write(ref _count, count);
+        }
+        while (ElapsedNs() >= count.FromNs);
+
         long expected = 0;
         for (long i = (long)Math.Ceiling(count.FromNs / _spacingNs); i * _spacingNs < count.UntilNs; i++)
         {
             expected += IsFirst(i) ? 0 : 1;
         }
 
-        await Task.Delay(length, cancellationToken);
+        await Task.Delay(length + TimeSpan.FromMicroseconds(AheadNs / 1e3), cancellationToken);
         await Conditions.WaitAsync(() => count.Answered >= expected || _failure is not null, s_grace, TimeProvider.System, cancellationToken);
         if (_failure is { } failure)
         {
