@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Http2;
+using Vitrine.Transports.Tests.Calls;
 using Vitrine.Transports.Tests.Grpc;
 using Vitrine.Wire;
 using Vitrine.Wire.Tests;
@@ -155,7 +156,7 @@ public sealed class JsonFuzzTests(ITestOutputHelper output)
             {
                 try
                 {
-                    await CallAsync(channel, type == JsonServer.LinesType ? EchoService.ServerStream : EchoService.Unary).WaitAsync(GrpcHost.Patience);
+                    await WholeCall.ReadAsync(channel, type == JsonServer.LinesType ? EchoService.ServerStream : EchoService.Unary).WaitAsync(GrpcHost.Patience);
                     succeeded++;
                 }
                 catch (CallException) when (!isHonest)
@@ -185,25 +186,6 @@ public sealed class JsonFuzzTests(ITestOutputHelper output)
                 .. RawHttp2.Frame(RawHttp2.Settings, 0, 0, []), .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, 1, [.. head]), .. RawHttp2.Frame(RawHttp2.Data, 0, 1, body),
                 .. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders | RawHttp2.EndStream, 1, [.. tail]),
             ];
-        }
-
-        // All answers, and once more after they have failed.
-        static async Task CallAsync(HttpJsonChannel channel, CallMethod method)
-        {
-            await using ClientCall call = await channel.StartAsync(method, CallOptions.Default);
-            await call.WriteAsync(new EchoRequest());
-            await call.CompleteWritesAsync();
-            try
-            {
-                while (await call.ReadAsync(new EchoReply()))
-                {
-                }
-            }
-            catch (CallException)
-            {
-                await Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoReply()));
-                throw;
-            }
         }
     }
 

@@ -5,6 +5,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Quic;
+using Vitrine.Transports.Tests.Calls;
 using Vitrine.Wire;
 using Vitrine.Wire.Tests;
 using Vitrine.Wire.V1;
@@ -57,7 +58,7 @@ public sealed class QuicCallFuzzTests(ITestOutputHelper output)
                 resetCode = !isHonest && mutator.Next(8) == 0 ? (ulong)mutator.Next(100) : null;
                 try
                 {
-                    Task calling = isHonest || mutator.Next(2) == 0 ? channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default).AsTask() : ReadAllAsync(channel);
+                    Task calling = isHonest || mutator.Next(2) == 0 ? channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default).AsTask() : WholeCall.ReadAsync(channel, EchoService.ServerStream);
                     await calling.WaitAsync(QuicCallHost.Patience);
 
                     succeeded++;
@@ -261,25 +262,6 @@ public sealed class QuicCallFuzzTests(ITestOutputHelper output)
     {
         byte[] buffer = new byte[4096];
         _ = await stream.ReadAsync(buffer);
-    }
-
-    // All answers of a call, and once more after they have failed.
-    private static async Task ReadAllAsync(QuicCallChannel channel)
-    {
-        await using ClientCall call = await channel.StartAsync(EchoService.ServerStream, CallOptions.Default);
-        await call.WriteAsync(new EchoRequest());
-        await call.CompleteWritesAsync();
-        try
-        {
-            while (await call.ReadAsync(new EchoReply()))
-            {
-            }
-        }
-        catch (CallException)
-        {
-            await Assert.ThrowsAsync<CallException>(async () => await call.ReadAsync(new EchoReply()));
-            throw;
-        }
     }
 
     private static async Task SendAsync(QuicConnection connection, byte[] input, Mutator mutator)
