@@ -56,6 +56,20 @@ public sealed class H264EncoderTests
     [Theory]
     [InlineData("libx264")]
     [InlineData("libopenh264")]
+    public void EveryAccessUnit_HasTwoSlices(string name)
+    {
+        using H264Encoder encoder = Open(new() { Size = new(320, 192), Encoder = name });
+        for (int i = 0; i < 6; i++)
+        {
+            MovingPicture.Paint(encoder.Input, i);
+            Assert.Equal(EncodeStatus.Encoded, encoder.TryEncode(i * FrameNs, i == 3, out ReadOnlySpan<byte> unit, out bool isKeyFrame));
+            Assert.Equal(isKeyFrame ? [5, 5] : [1, 1], Units(unit).Where(type => type is 1 or 5));
+        }
+    }
+
+    [Theory]
+    [InlineData("libx264")]
+    [InlineData("libopenh264")]
     public void Decoding_CanBeginAtAnyKeyFrame(string name)
     {
         using H264Encoder encoder = Open(new() { Size = new(128, 64), Encoder = name });

@@ -277,6 +277,91 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         motion.Viewer.AssertExact(motion.Screen);
     }
 
+    [Fact]
+    public void TwoFilms_EachIsAVideoAndTheRestIsExact()
+    {
+        DeviceRectangle other = new(390, 290, 200, 130);
+        using Motion motion = new(12) { Video = new(10, 20, 150, 110), Others = [other] };
+        for (int i = 0; i < 75; i++)
+        {
+            motion.Play(1);
+            motion.Viewer.AssertExactOutside(motion.Screen);
+        }
+
+        Assert.Equal([motion.Video, other], motion.Viewer.Decoder.Regions.Select(region => region.Bounds).OrderBy(bounds => bounds.X));
+        Assert.All(motion.Viewer.Decoder.Regions, region => Assert.True(region.CoveredTiles > 0));
+        motion.Rest(300);
+        motion.Viewer.Update(motion.Coder);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
+    [Fact]
+    public void MoreFilmsThanRegions_FourAreVideosAndTheNextWaitsForAPlace()
+    {
+        DeviceRectangle[] films = [.. from y in (int[])[10, 262] from x in (int[])[10, 260, 520] select new DeviceRectangle(x, y, 110, 100)];
+        using Motion motion = new(14) { Video = films[0], Others = films[1..] };
+        Play(75);
+        DeviceRectangle[] before = Shown();
+        Assert.Equal((4, 4), (before.Length, motion.Coder.Counts.Regions));
+
+        // One of them rests: it gives its place up, to one that had none.
+        DeviceRectangle rests = before.First(film => film != films[0]);
+        motion.Others = [.. films[1..].Where(film => film != rests)];
+        Play(135); // three seconds of it, until nobody waits for it to go on
+        DeviceRectangle[] after = Shown();
+        Assert.Equal((4, 4), (after.Length, motion.Coder.Counts.Regions));
+        Assert.DoesNotContain(rests, after);
+        motion.Rest(300);
+        motion.Viewer.Update(motion.Coder);
+        motion.Viewer.AssertExact(motion.Screen);
+
+        void Play(int frames)
+        {
+            for (int i = 0; i < frames; i++)
+            {
+                motion.Play(1);
+                Assert.InRange(motion.Viewer.Decoder.Regions.Count, 0, 4);
+                motion.Viewer.AssertExactOutside(motion.Screen);
+            }
+        }
+
+        DeviceRectangle[] Shown() => [.. films.Where(film => motion.Viewer.Decoder.IsCovered(new(film.X + 55, film.Y + 50)))];
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(639, 455)]
+    [InlineData(320, 200)]
+    [InlineData(600, 30)]
+    public void FilmOnAllOfTheScreenStops_NearestToTheFocusIsExactFirst(int x, int y)
+    {
+        using Motion motion = new(13) { Video = DeviceRectangle.Of(s_size) };
+        motion.Coder.Focus = new(x, y);
+        motion.Play(30);
+        for (int steps = 0; motion.Coder.Counts.RefinedTiles == 0; steps++)
+        {
+            Assert.InRange(steps, 0, 29);
+            motion.Rest(10);
+        }
+
+        motion.Viewer.Update(motion.Coder);
+        List<long> exact = [], covered = [];
+        for (int tile = 0; tile < TileGrid.Columns(s_size) * TileGrid.Rows(s_size); tile++)
+        {
+            DeviceRectangle bounds = TileGrid.Bounds(s_size, tile % TileGrid.Columns(s_size), tile / TileGrid.Columns(s_size));
+            DevicePoint middle = new(bounds.X + (bounds.Width / 2), bounds.Y + (bounds.Height / 2));
+            long dx = middle.X - x, dy = middle.Y - y;
+            (motion.Viewer.Decoder.IsCovered(middle) ? covered : exact).Add((dx * dx) + (dy * dy));
+        }
+
+        Assert.Equal(motion.Coder.Counts.RefinedTiles, exact.Count);
+        Assert.NotEmpty(covered);
+        Assert.True(exact.Max() <= covered.Min(), $"{Math.Sqrt(exact.Max()):F0} pixels away is exact, {Math.Sqrt(covered.Min()):F0} pixels away is not.");
+        motion.Rest(100);
+        motion.Viewer.Update(motion.Coder);
+        motion.Viewer.AssertExact(motion.Screen);
+    }
+
     [Theory]
     [InlineData(300, 6)]
     [InlineData(6, 200)]
@@ -336,6 +421,9 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
         public DeviceRectangle Video { get; set; } = new(70, 50, 320, 240);
 
+        /// <summary>Films beside it.</summary>
+        public IReadOnlyList<DeviceRectangle> Others { get; set; } = [];
+
         public PaintedScreen Screen { get; }
 
         public TileStore Store { get; }
@@ -363,6 +451,11 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         public void Step()
         {
             Screen.Noise(Video);
+            foreach (DeviceRectangle film in Others)
+            {
+                Screen.Noise(film);
+            }
+
             _clock.AdvanceMs(33);
             using FrameLease lease = Screen.Take();
             long before = GC.GetAllocatedBytesForCurrentThread();
