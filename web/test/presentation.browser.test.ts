@@ -282,6 +282,32 @@ describe('Choice', () => {
   });
 });
 
+// ---- Jitter ---------------------------------------------------------------------------------------------------
+
+describe('Jitter', () => {
+  // A name that the browser takes for this machine, and the page for another one.
+  for (const [name, isNear] of [['127.0.0.1', true], ['far.localhost', false]] as const) {
+    it(`HostAt ${name}_${isNear ? 'NothingWaits' : 'FramesWaitForTheirTime'}`, async () => {
+      context = await plain.newContext({ viewport: { width: 900, height: 700 } });
+      page = await context.newPage();
+      await page.goto(`${host.url.replace('127.0.0.1', name)}?t=${token}&present=canvas2d`);
+      await vi.waitFor(async () => expect(await page.locator('html').getAttribute('data-state')).toBe('live'), deadline);
+      const coded = { width: 272, height: 208 };
+      const sender = new VideoSender(host, encodeMotion(coded.width, coded.height, 20, 20), coded);
+      await untilShown(host.sendAsFrame([sender.regions(regionOf(5, covered, isCovered))]));
+      const random = seeded(9);
+      const frames = 70;
+      for (let i = 0; i < frames; i++) {
+        await untilShown(host.sendAsFrame([sender.next(5, covered)], now() - 5_000_000n - BigInt(Math.round(random() * 60e6))));
+      }
+      await vi.waitFor(async () => expect((await statistics()).video.framesDrawn).toBe(frames), deadline);
+      const { jitterDepthMs } = (await statistics()).video;
+      if (isNear) expect(jitterDepthMs).toBe(0);
+      else expect(jitterDepthMs).toBeGreaterThan(20);
+    });
+  }
+});
+
 // ---- Bad luck -------------------------------------------------------------------------------------------------
 
 const classes = [
@@ -466,22 +492,28 @@ describe('Loss', () => {
     }, 60_000 + repetitions * 5_000);
   }
 
-  for (const [what, spoil] of [
-    ['Cut', (unit: Video) => ({ ...unit, data: unit.data.slice(0, unit.data.length >> 1) })],
-    ['Noise', (unit: Video) => {
+  // How many resets and key frames a time at least; a decoder may make something of what is cut or noisy.
+  for (const [what, resetsEach, keyFramesEach, spoil] of [
+    ['Cut', 0, 0, (unit: Video) => ({ ...unit, data: unit.data.slice(0, unit.data.length >> 1) })],
+    ['Noise', 0, 0, (unit: Video) => {
       const random = seeded(unit.number);
       return { ...unit, data: unit.data.map((byte, index) => (index < 8 ? byte : random() < 0.2 ? random() * 256 : byte)) };
     }],
-    ['NothingButNoise', (unit: Video) => ({ ...unit, data: unit.data.map((_, index) => (index * 77 + unit.number) & 0xff) })],
-    ['Number', (unit: Video) => ({ ...unit, number: unit.number + 3 })],
-    ['KeyFrameWithoutParameterSets', (unit: Video) => ({ ...unit, flags: VideoFlag.KeyFrame, data: new Uint8Array([0, 0, 1, 0x41, 5, 6]) })],
+    ['NothingButNoise', 1, 1, (unit: Video) => ({ ...unit, data: unit.data.map((_, index) => (index * 77 + unit.number) & 0xff) })],
+    ['Number', 0, 1, (unit: Video) => ({ ...unit, number: unit.number + 3 })],
+    ['KeyFrameWithoutParameterSets', 1, 1, (unit: Video) => ({ ...unit, flags: VideoFlag.KeyFrame, data: new Uint8Array([0, 0, 1, 0x41, 5, 6]) })],
   ] as const) {
     it(`Broken${what}_PictureBackWithoutAnException`, async () => {
       await openMoving('canvas2d');
+      const { resets, keyFramesAsked } = (await statistics()).video;
       await repeat(async () => {
         host.sendAsFrame([spoil(sender.next(5, covered))]);
       });
-      expect((await statistics()).state).toBe('live');
+      const after = await statistics();
+      expect(after.state).toBe('live');
+      expect(after.video.resets - resets, 'resets').toBeGreaterThanOrEqual(resetsEach * (repetitions + 2));
+      expect(after.video.keyFramesAsked - keyFramesAsked, 'key frames asked for').toBeGreaterThanOrEqual(keyFramesEach * (repetitions + 2));
+      await vi.waitFor(async () => expect((await statistics()).video.keyFramesAsked, 'as the host sees it').toBe(sender.keyFramesAsked), deadline);
     }, 30_000 + repetitions * 2_000);
   }
 

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { DisplayState, GoodbyeReason, PacketType } from '../src/wire/messages';
+import { DisplayState, GoodbyeReason, PacketType, type Region } from '../src/wire/messages';
 import type { StatisticsDocument } from '../src/viewer/page/statistics';
 import { seeded, withHeader } from './support/bytes';
 import { buildPages, launchChromium } from './support/browser';
 import { FakeHost, now, token } from './support/fakeHost';
 import { decodePng } from './support/png';
+import { regionOf } from './support/video';
 
 declare const vitrineStatistics: () => StatisticsDocument;
 
@@ -328,6 +329,62 @@ describe('States', () => {
   }
 });
 
+describe('Outlines', () => {
+  const box = { x: 70, y: 34, width: 200, height: 120 };
+  /** All of it but the tile from 128, 64. */
+  const region = regionOf(5, box, (column, row) => !(column === 2 && row === 1));
+  const coveredArea = 200 * 120 - 64 * 64;
+
+  const sendRegions = (...regions: Region[]): Promise<void> =>
+    untilShown(host.sendAsFrame([{ type: PacketType.Regions, generation: host.generation, capturedAfterNs: 0, encodedAfterNs: 0, regions }]));
+
+  const boxes = (name: string): Promise<typeof box[]> => page.evaluate(selector => [...document.querySelectorAll(selector)].map(shape => {
+    const [x, y, width, height] = ['x', 'y', 'width', 'height'].map(attribute => Number(shape.getAttribute(attribute)));
+    return { x, y, width, height };
+  }), `#outlines .${name}`);
+
+  it('RegionCovered_DrawnAroundItAndWhatIsExactAgainFlashes', async () => {
+    await open();
+    await untilState('live');
+    await sendRegions(region);
+    expect(await boxes('outline-region')).toEqual([]);
+    await page.evaluate(() => {
+      const flashes = { area: 0 };
+      new MutationObserver(changes => {
+        for (const node of changes.flatMap(change => [...change.addedNodes])) {
+          const shape = node as SVGRectElement;
+          if (shape.classList.contains('outline-refined')) flashes.area += shape.width.baseVal.value * shape.height.baseVal.value;
+        }
+      }).observe(document.getElementById('outlines')!, { childList: true, subtree: true });
+      Object.assign(globalThis, { flashes });
+    });
+    await page.keyboard.press('1');
+    await page.keyboard.press('o');
+    await vi.waitFor(async () => expect(await boxes('outline-region')).toEqual([box]), deadline);
+    expect((await boxes('outline-covered')).reduce((sum, { width, height }) => sum + width * height, 0)).toBe(coveredArea);
+
+    // One picture pixel is one pixel of the page: it lies where the video does.
+    const at = (selector: string): Promise<number[]> => page.evaluate(wanted => {
+      const { left, top, width, height } = document.querySelector(wanted)!.getBoundingClientRect();
+      return [left, top, width, height];
+    }, selector);
+    const [left, top] = await at('#picture');
+    const drawn = await at('#outlines .outline-region');
+    [left + box.x, top + box.y, box.width, box.height].forEach((wanted, index) => expect(Math.abs(drawn[index] - wanted)).toBeLessThan(1.5));
+
+    await sendRegions();
+    await vi.waitFor(async () => expect(await boxes('outline-region')).toEqual([]), deadline);
+    expect(await boxes('outline-covered')).toEqual([]);
+    expect(await page.evaluate(() => (globalThis as unknown as { flashes: { area: number } }).flashes.area)).toBe(coveredArea);
+    await vi.waitFor(async () => expect(await boxes('outline-refined')).toEqual([]), deadline);
+
+    await page.keyboard.press('o');
+    await sendRegions(region);
+    expect(await boxes('outline-region')).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+});
+
 describe('Keyboard', () => {
   it('EveryKey_DoesWhatTheListSays', async () => {
     await open();
@@ -336,8 +393,15 @@ describe('Keyboard', () => {
     expect(await page.locator('#statistics').isVisible()).toBe(true);
     await page.keyboard.press('Escape');
     expect(await page.locator('#statistics').isVisible()).toBe(false);
-    await page.keyboard.press('3');
-    expect(await page.locator('#zoom-fill').getAttribute('aria-pressed')).toBe('true');
+    for (const [key, zoom] of [['1', 'actual'], ['2', 'fit'], ['3', 'fill']] as const) {
+      await page.keyboard.press(key);
+      expect(await page.locator(`#zoom-${zoom}`).getAttribute('aria-pressed')).toBe('true');
+    }
+    for (const isOn of [true, false]) {
+      await page.keyboard.press('o');
+      expect(await page.locator('#outlines').isVisible()).toBe(isOn);
+      expect(await page.locator('#outlines-button').getAttribute('aria-pressed')).toBe(String(isOn));
+    }
     await page.keyboard.press('p');
     expect(await page.locator('#pill').isVisible()).toBe(false);
     await page.keyboard.press('?');
