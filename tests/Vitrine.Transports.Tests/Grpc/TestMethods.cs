@@ -10,6 +10,9 @@ internal static class TestMethods
 
     public static MethodDescriptor Unary => s_service.FindMethodByName("Unary");
 
+    /// <summary>Unary, and may happen twice.</summary>
+    public static MethodDescriptor Repeatable => s_service.FindMethodByName("Repeatable");
+
     public static MethodDescriptor Duplex => s_service.FindMethodByName("Duplex");
 
     private static ServiceDescriptor Build()
@@ -28,6 +31,11 @@ internal static class TestMethods
                     Method =
                     {
                         new MethodDescriptorProto { Name = "Unary", InputType = ".test.Nothing", OutputType = ".test.Nothing" },
+                        new MethodDescriptorProto
+                        {
+                            Name = "Repeatable", InputType = ".test.Nothing", OutputType = ".test.Nothing",
+                            Options = new() { IdempotencyLevel = MethodOptions.Types.IdempotencyLevel.Idempotent },
+                        },
                         new MethodDescriptorProto { Name = "Duplex", InputType = ".test.Nothing", OutputType = ".test.Nothing", ClientStreaming = true, ServerStreaming = true },
                     },
                 },

@@ -153,6 +153,52 @@ public sealed class QuicCallTests
         Assert.True(await call.ReadAsync(reply));
     }
 
+    [QuicFact]
+    public async Task UrgentCall_ItsAnswerOvertakesLargeOnes()
+    {
+        const int LargeCalls = 8, AnswerBytes = 60_000;
+        await using QuicCallHost host = QuicCallHost.Start(listener: options => options with { SendsTwiceWhenLossy = false });
+        await using UdpRelay relay = new(host.Server.Listener.LocalEndPoint);
+        await using QuicCallChannel channel = new(new($"quic://{relay.EndPoint}"), new() { CertificateFingerprint = QuicPair.Fingerprint(QuicPair.Certificate) });
+        await channel.CallAsync(EchoService.Unary, new EchoRequest(), new EchoReply(), CallOptions.Default);
+        using SemaphoreSlim link = new(0); // as slow as it gets: a datagram to the client goes on when it is let
+        relay.ToClient = _ =>
+        {
+            link.Wait();
+            return true;
+        };
+        try
+        {
+            // All answers are written before more of them goes out than fits into the network at once.
+            Task[] large = [.. Enumerable.Range(0, LargeCalls).Select(_ => CallAsync(CallFrame.PriorityMax))];
+            await QuicPair.UntilAsync(() => Held() >= LargeCalls * AnswerBytes);
+            long before = Held();
+            Task urgent = CallAsync(0);
+            await QuicPair.UntilAsync(() => Held() >= before + AnswerBytes);
+
+            // Enough for the urgent answer behind what was under way, and for no more than half of all.
+            link.Release(200);
+            await urgent.WaitAsync(QuicCallHost.Patience);
+            Assert.DoesNotContain(large, call => call.IsCompleted);
+            link.Release(100_000);
+            await Task.WhenAll(large).WaitAsync(QuicCallHost.Patience);
+        }
+        finally
+        {
+            relay.ToClient = _ => true;
+            link.Release(100_000);
+        }
+
+        long Held() => host.Server.Listener.GetStatistics().BufferBytes;
+
+        async Task CallAsync(byte priority)
+        {
+            EchoReply reply = new();
+            await channel.CallAsync(EchoService.Unary, new EchoRequest { ReplyBytes = AnswerBytes }, reply, new() { Priority = priority });
+            Assert.Equal(AnswerBytes, reply.Payload.Length);
+        }
+    }
+
     /// <summary>A duplex method; <see cref="Waiting"/> answers each request and their end, waits until the call is over, and says how it was.</summary>
     private static CallMethod WaitMethod { get; } = new(TestMethods.Duplex);
 

@@ -91,48 +91,16 @@ public class QuicEarlyDataTests
         await using QuicPair pair = new(server => server with { HandshakeTimeout = TimeSpan.FromSeconds(1), ReplayWindow = TimeSpan.FromMinutes(2), Retry = QuicRetryPolicy.Never });
         await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
         int requests = 0;
-        Task serve = Task.Run(async () =>
+        Task serve = ServeAsync(pair.Listener, bytes =>
         {
-            try
-            {
-                while (true)
-                {
-                    QuicConnection connection = await pair.Listener.AcceptConnectionAsync();
-                    _ = Task.Run(async () =>
-                    {
-                        try
-                        {
-                            while (true)
-                            {
-                                await using QuicStream stream = await connection.AcceptStreamAsync();
-                                Assert.Equal(100, (await QuicPair.ReadAllAsync(stream)).Length);
-                                Interlocked.Increment(ref requests);
-                                await stream.WriteAsync(default, isFinal: true);
-                            }
-                        }
-                        catch (QuicException)
-                        {
-                            await connection.DisposeAsync();
-                        }
-                    });
-                }
-            }
-            catch (ObjectDisposedException)
-            {
-                // the end
-            }
+            Assert.Equal(100, bytes);
+            Interlocked.Increment(ref requests);
         });
 
         List<byte[][]> flights = [];
         for (int i = 0; i < Flights; i++)
         {
-            QuicSession session;
-            await using (QuicConnection before = await pair.Client.ConnectAsync(pair.To))
-            {
-                await QuicPair.UntilAsync(() => before.SavedSession is not null);
-                session = before.SavedSession!;
-            }
-
+            QuicSession session = await AskForSessionAsync(pair);
             await using QuicConnection client = await pair.Client.ConnectAsync(pair.To with { EndPoint = relay.EndPoint, Session = session, AllowEarlyData = true });
             await using QuicStream stream = await client.OpenStreamAsync();
             await stream.WriteAsync(new byte[100], isFinal: true);
@@ -162,6 +130,101 @@ public class QuicEarlyDataTests
         Assert.Equal(Flights, requests);
         await pair.DisposeAsync();
         await serve;
+    }
+
+    // The first packet is whole, so that a connection begins; of the others only the beginning arrives.
+    [QuicFact]
+    public async Task FirstFlightIsCut_NothingIsServed_NothingStays()
+    {
+        const int Flights = 10, RequestBytes = 5000;
+        await using QuicPair pair = new(server => server with { HandshakeTimeout = TimeSpan.FromSeconds(1), Retry = QuicRetryPolicy.Never });
+        int requests = 0;
+        Task serve = ServeAsync(pair.Listener, bytes =>
+        {
+            Assert.Equal(RequestBytes, bytes);
+            Interlocked.Increment(ref requests);
+        });
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint) { ToServer = _ => false };
+        List<byte[][]> flights = [];
+        for (int i = 0; i < Flights; i++)
+        {
+            QuicSession session = await AskForSessionAsync(pair);
+            await using QuicConnection client = await pair.Client.ConnectAsync(pair.To with { EndPoint = relay.EndPoint, Session = session, AllowEarlyData = true });
+            await using QuicStream stream = await client.OpenStreamAsync();
+            await stream.WriteAsync(new byte[RequestBytes], isFinal: true);
+            await QuicPair.UntilAsync(() => relay.Sent(client.LocalEndPoint).Sum(datagram => datagram.Length) > RequestBytes);
+            flights.Add(relay.Sent(client.LocalEndPoint));
+        }
+
+        using Socket attacker = UdpRelay.Bind();
+        Random random = new(1);
+        foreach (byte[][] flight in flights)
+        {
+            await attacker.SendToAsync(flight[0], pair.Listener.LocalEndPoint);
+            foreach (byte[] datagram in flight.Skip(1))
+            {
+                await attacker.SendToAsync(datagram.AsMemory(0, random.Next(1, datagram.Length)), pair.Listener.LocalEndPoint);
+            }
+        }
+
+        await QuicPair.UntilAsync(() => pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0, BufferBytes: 0, HandshakesFailed: Flights });
+        Assert.Equal(0, requests);
+
+        // Whole, it is served.
+        relay.ToServer = _ => true;
+        QuicSession last = await AskForSessionAsync(pair);
+        await using QuicConnection honest = await pair.Client.ConnectAsync(pair.To with { EndPoint = relay.EndPoint, Session = last, AllowEarlyData = true });
+        await using QuicStream whole = await honest.OpenStreamAsync();
+        await whole.WriteAsync(new byte[RequestBytes], isFinal: true);
+        Assert.Empty(await QuicPair.ReadAllAsync(whole));
+        await honest.HandshakeCompleted;
+        Assert.True(honest.IsEarlyDataAccepted);
+        Assert.Equal(1, requests);
+        await honest.CloseAsync();
+        await pair.DisposeAsync();
+        await serve;
+    }
+
+    /// <summary>Answers each request with nothing when it has come whole.</summary>
+    /// <param name="listener">Until it is disposed.</param>
+    /// <param name="received">Told how long a request was.</param>
+    private static async Task ServeAsync(QuicListener listener, Action<int> received)
+    {
+        try
+        {
+            while (true)
+            {
+                QuicConnection connection = await listener.AcceptConnectionAsync();
+                _ = Task.Run(async () =>
+                {
+                    try
+                    {
+                        while (true)
+                        {
+                            await using QuicStream stream = await connection.AcceptStreamAsync();
+                            received((await QuicPair.ReadAllAsync(stream)).Length);
+                            await stream.WriteAsync(default, isFinal: true);
+                        }
+                    }
+                    catch (QuicException)
+                    {
+                        await connection.DisposeAsync();
+                    }
+                });
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // the end
+        }
+    }
+
+    /// <summary>A session of a server that somebody serves.</summary>
+    private static async Task<QuicSession> AskForSessionAsync(QuicPair pair)
+    {
+        await using QuicConnection connection = await pair.Client.ConnectAsync(pair.To);
+        await QuicPair.UntilAsync(() => connection.SavedSession is not null);
+        return connection.SavedSession!;
     }
 
     private static async Task<QuicSession> SessionAsync(QuicPair pair)
