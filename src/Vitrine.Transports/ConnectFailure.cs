@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Authentication;
 using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports;
@@ -19,7 +18,8 @@ internal static class ConnectFailure
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new(ConnectStatus.AccessDenied, null, $"{authority} refused: the token is wrong or missing, or the origin is not its own."),
         HttpStatusCode.TooManyRequests => new(ConnectStatus.RateLimited, null, $"{authority} refused: too many failed attempts from this address. Wait a minute."),
         HttpStatusCode.ServiceUnavailable => new(ConnectStatus.TooManyViewers, null, $"{authority} {NoViewersNow}"),
-        0 => Explain(exception, trust.HasSeenAnother, authority),
+        0 when exception is not null && HostTrust.IsTlsFailure(exception) => new(ConnectStatus.CertificateRefused, null, trust.Explain(exception, authority)),
+        0 => Unreachable(exception, authority),
         _ => new(ConnectStatus.NotVitrine, null, $"{authority} answered HTTP {(int)status}: this is not a Vitrine host, or not its address."),
     };
 
@@ -30,7 +30,8 @@ internal static class ConnectFailure
         CallStatusCode.ResourceExhausted => new(ConnectStatus.RateLimited, null, $"{authority} refused: {failure.Message}"),
         CallStatusCode.FailedPrecondition => new(ConnectStatus.TooManyViewers, null, $"{authority} refused: {failure.Message}"),
         CallStatusCode.Unavailable when failure.InnerException is null => new(ConnectStatus.TooManyViewers, null, $"{authority} refused: {failure.Message}"),
-        CallStatusCode.Unavailable => Explain(failure.InnerException, false, authority),
+        CallStatusCode.Unavailable when HostTrust.IsTlsFailure(failure.InnerException) => new(ConnectStatus.CertificateRefused, null, failure.Message),
+        CallStatusCode.Unavailable => Unreachable(failure.InnerException, authority),
         _ => new(ConnectStatus.NotVitrine, null, $"{authority} does not serve the live stream so: {failure.Message}"),
     };
 
@@ -38,18 +39,6 @@ internal static class ConnectFailure
     public static ConnectResult TooLate(string authority, TimeSpan timeout) =>
         new(ConnectStatus.Unreachable, null, $"{authority} did not answer within {timeout.TotalSeconds:0.#} s.");
 
-    private static ConnectResult Explain(Exception? exception, bool hasSeenAnother, string authority)
-    {
-        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
-        {
-            if (cause is AuthenticationException)
-            {
-                return new(ConnectStatus.CertificateRefused, null, hasSeenAnother
-                    ? $"{authority} shows another certificate than the expected one."
-                    : $"The certificate of {authority} is not the expected one, or not trusted. Give its fingerprint, which the host prints when it starts.");
-            }
-        }
-
-        return new(ConnectStatus.Unreachable, null, $"Nobody answers at {authority}: {exception?.InnerException?.Message ?? exception?.Message}");
-    }
+    private static ConnectResult Unreachable(Exception? exception, string authority) =>
+        new(ConnectStatus.Unreachable, null, $"Nobody answers at {authority}: {exception?.InnerException?.Message ?? exception?.Message}");
 }

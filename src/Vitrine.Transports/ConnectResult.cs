@@ -18,7 +18,7 @@ public enum ConnectStatus
     /// <summary>The host takes no viewers now: it has as many as it takes, or sharing is stopped (HTTP 503).</summary>
     TooManyViewers = 4,
 
-    /// <summary>The certificate is not the expected one, or not trusted.</summary>
+    /// <summary>The certificate is not the expected one, not trusted, or not valid today.</summary>
     CertificateRefused = 5,
 
     /// <summary>Something answers, but not Vitrine.</summary>

@@ -9,6 +9,10 @@ internal static class HostCertificate
 {
     // 825 days: the most that Apple's systems take from a certificate a person has trusted by hand.
     private const int ValidDays = 825;
+
+    // Viewers refuse an expired one, whatever its fingerprint, and a host that runs loads none: it is made anew at a start before that.
+    private const int RenewDays = 60;
+
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <exception cref="ServerStartException">It cannot be read, made or kept.</exception>
@@ -57,12 +61,13 @@ internal static class HostCertificate
         if (File.Exists(path))
         {
             X509Certificate2 kept = Read(path, null);
-            if (kept.NotAfter.ToUniversalTime() > time.GetUtcNow().UtcDateTime)
+            DateTime today = time.GetUtcNow().UtcDateTime;
+            if (kept.NotAfter.ToUniversalTime() > today.AddDays(RenewDays) && kept.NotBefore.ToUniversalTime() <= today)
             {
                 return kept;
             }
 
-            kept.Dispose(); // expired: a new one, with a new fingerprint
+            kept.Dispose(); // a new one, with a new fingerprint
         }
 
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -1,9 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Cryptography;
 using Google.Protobuf;
 using Vitrine.Transports.Calls;
 
@@ -19,9 +16,8 @@ public sealed class GrpcChannel : ICallChannel
     private readonly ConnectionBackoff _backoff;
     private readonly Uri _address;
     private readonly string? _authorization;
-    private readonly byte[]? _fingerprint;
+    private readonly HostTrust _trust;
     private volatile bool _isFailing;
-    private volatile bool _isOtherCertificate;
 
     /// <summary>Makes a channel; it connects with the first call.</summary>
     /// <param name="address">Scheme, host and port.</param>
@@ -32,27 +28,15 @@ public sealed class GrpcChannel : ICallChannel
         (_address, Options) = (address, options ?? new());
         _backoff = Options.Backoff ?? new(time: Options.Time);
         _authorization = Options.Token is { } token ? "Bearer " + token : null;
-        _fingerprint = Options.CertificateFingerprint is { } hex ? Convert.FromHexString(hex.Replace(":", "", StringComparison.Ordinal)) : null;
-        SocketsHttpHandler handler = new()
-        {
-            ConnectCallback = ConnectAsync,
-            ConnectTimeout = Options.ConnectTimeout,
-            EnableMultipleHttp2Connections = Options.UsesSeveralConnections,
-            KeepAlivePingDelay = Options.KeepAliveDelay,
-            KeepAlivePingTimeout = Options.KeepAliveTimeout,
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests, // servers refuse pings of clients at rest
-            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            UseCookies = false,
-            UseProxy = false,
-            ActivityHeadersPropagator = null,
-        };
-        if (_fingerprint is not null)
-        {
-            handler.SslOptions.RemoteCertificateValidationCallback = IsExpected;
-        }
-
+        _trust = new(Options.CertificateFingerprint, Options.Time);
+        SocketsHttpHandler handler = _trust.CreateHandler();
+        handler.ConnectCallback = ConnectAsync;
+        handler.ConnectTimeout = Options.ConnectTimeout;
+        handler.EnableMultipleHttp2Connections = Options.UsesSeveralConnections;
+        handler.KeepAlivePingDelay = Options.KeepAliveDelay;
+        handler.KeepAlivePingTimeout = Options.KeepAliveTimeout;
+        handler.KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests; // servers refuse pings of clients at rest
+        handler.PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan;
         _invoker = new(handler, disposeHandler: true);
     }
 
@@ -213,22 +197,12 @@ public sealed class GrpcChannel : ICallChannel
         if (error == HttpRequestError.SecureConnectionError)
         {
             NoteFailure();
-            return new(CallStatusCode.Unavailable, _isOtherCertificate
-                ? $"{_address.Authority} shows another certificate than the expected one."
-                : $"No secure connection to {_address.Authority}: {exception.InnerException?.Message ?? exception.Message}", innerException: exception);
+            return new(CallStatusCode.Unavailable, _trust.Explain(exception, _address.Authority), innerException: exception);
         }
 
         return error == HttpRequestError.ConfigurationLimitExceeded
             ? new(CallStatusCode.ResourceExhausted, "The server sent more headers or trailers than the limit.", innerException: exception)
             : new(CallStatusCode.Unavailable, $"{_address.Authority} cannot be reached, or the connection is lost: {exception.InnerException?.Message ?? exception.Message}", innerException: exception);
-    }
-
-    private bool IsExpected(object sender, System.Security.Cryptography.X509Certificates.X509Certificate? certificate,
-        System.Security.Cryptography.X509Certificates.X509Chain? chain, SslPolicyErrors errors)
-    {
-        bool same = certificate is not null && CryptographicOperations.FixedTimeEquals(_fingerprint, certificate.GetCertHash(HashAlgorithmName.SHA256));
-        _isOtherCertificate = !same;
-        return same;
     }
 
     private void NoteFailure()
@@ -244,15 +218,12 @@ public sealed class GrpcChannel : ICallChannel
             throw new IOException($"It could not be reached a moment ago; it is tried again in {wait.TotalSeconds:0.0} s.");
         }
 
-        Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(context.DnsEndPoint, cancellation);
-            return new NetworkStream(socket, ownsSocket: true);
+            return await HostTrust.ConnectAsync(context.DnsEndPoint, null, cancellation);
         }
         catch (Exception exception)
         {
-            socket.Dispose();
             if (exception is not OperationCanceledException || !_closed.IsCancellationRequested)
             {
                 NoteFailure();

@@ -13,7 +13,7 @@ public sealed record GrpcChannelOptions
     public string? Token { get; init; }
 
     /// <summary>SHA-256 of the server's certificate in hexadecimal (colons allowed): the server is trusted when it shows this one and no
-    /// other. Null: the machine's certificate authorities decide.</summary>
+    /// other, and it has not expired. Null: the machine's certificate authorities decide.</summary>
     public string? CertificateFingerprint { get; init; }
 
     /// <summary>How long setting up a connection may take.</summary>
@@ -31,6 +31,6 @@ public sealed record GrpcChannelOptions
     /// <summary>When a server that could not be reached is tried again; null: gRPC's times.</summary>
     public ConnectionBackoff? Backoff { get; init; }
 
-    /// <summary>The clock of deadlines.</summary>
+    /// <summary>The clock of deadlines, and of certificates.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -74,7 +74,7 @@ public sealed class Http2PacketConnection : IPacketConnection
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(options);
-        HostTrust trust = new(options.CertificateFingerprint);
+        HostTrust trust = new(options.CertificateFingerprint, options.Time);
         HttpMessageInvoker invoker = new(trust.CreateHandler(options.ReceiveBufferBytes), disposeHandler: true);
         GrpcRequestContent content = new() { Headers = { ContentType = new(ContentType) } };
         HttpRequestMessage request = new(HttpMethod.Post, address) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = content };

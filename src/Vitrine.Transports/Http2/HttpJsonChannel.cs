@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 
@@ -20,13 +19,13 @@ public sealed record HttpJsonChannelOptions
     public string? Token { get; init; }
 
     /// <summary>SHA-256 of the server's certificate in hexadecimal (colons allowed): the server is trusted when it shows this one and no
-    /// other. Null: the machine's certificate authorities decide.</summary>
+    /// other, and it has not expired. Null: the machine's certificate authorities decide.</summary>
     public string? CertificateFingerprint { get; init; }
 
     /// <summary>How long setting up a connection may take.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>The clock of deadlines.</summary>
+    /// <summary>The clock of deadlines, and of certificates.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
 
@@ -47,7 +46,7 @@ public sealed class HttpJsonChannel : ICallChannel
     {
         ArgumentNullException.ThrowIfNull(address);
         (_address, Options) = (address, options ?? new());
-        _trust = new(Options.CertificateFingerprint);
+        _trust = new(Options.CertificateFingerprint, Options.Time);
         SocketsHttpHandler handler = _trust.CreateHandler();
         handler.ConnectTimeout = Options.ConnectTimeout;
         handler.EnableMultipleHttp2Connections = true;
@@ -127,8 +126,8 @@ public sealed class HttpJsonChannel : ICallChannel
             }
         }
 
-        StringBuilder text = new($"{_address.Authority} cannot be reached, or the connection is lost: ");
-        text.Append(_trust.HasSeenAnother ? "it shows another certificate than the expected one." : exception.InnerException?.Message ?? exception.Message);
-        return new(CallStatusCode.Unavailable, text.ToString(), innerException: exception);
+        return new(CallStatusCode.Unavailable, HostTrust.IsTlsFailure(exception)
+            ? _trust.Explain(exception, _address.Authority)
+            : $"{_address.Authority} cannot be reached, or the connection is lost: {exception.InnerException?.Message ?? exception.Message}", innerException: exception);
     }
 }

@@ -267,41 +267,20 @@ public sealed unsafe partial class QuicConnection
 
         // SAFETY: the session owns the chain, and each has its length beside it.
         ReadOnlySpan<byte> encoded = new(chain->Data, (int)chain->Bytes);
-        DateTime now = ((QuicClientOptions)Options).Time.GetUtcNow().UtcDateTime;
         try
         {
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificate(encoded);
             _certificateExpires = certificate.NotAfter.ToUniversalTime();
-            if (now >= _certificateExpires)
-            {
-                _certificateFault = FormattableString.Invariant($"it expired on {_certificateExpires:yyyy-MM-dd}");
-            }
-            else if (now < certificate.NotBefore.ToUniversalTime())
-            {
-                _certificateFault = FormattableString.Invariant($"it is valid from {certificate.NotBefore.ToUniversalTime():yyyy-MM-dd} only");
-            }
+            _certificateFault = HostTrust.FaultOfDates(certificate, ((QuicClientOptions)Options).Time.GetUtcNow());
         }
         catch (CryptographicException exception)
         {
             _certificateFault = exception.Message;
         }
 
-        if (_certificateFault is null)
-        {
-            _certificateFault = _fingerprint.Length > 0 ? CheckFingerprint(encoded) : CheckChain();
-        }
-
+        _certificateFault ??= _fingerprint.Length > 0 ? HostTrust.FaultOfFingerprint(encoded, _fingerprint) : CheckChain();
         _isCertificateVerified = _certificateFault is null;
         return _isCertificateVerified;
-    }
-
-    private string? CheckFingerprint(ReadOnlySpan<byte> encoded)
-    {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(encoded, hash);
-        return CryptographicOperations.FixedTimeEquals(hash, _fingerprint)
-            ? null
-            : $"its fingerprint is {string.Join(':', Convert.ToHexString(hash).Chunk(2).Select(pair => new string(pair)))}, not the expected one";
     }
 
     private string? CheckChain()

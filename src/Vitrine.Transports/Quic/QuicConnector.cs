@@ -36,6 +36,7 @@ public static class QuicConnector
             KeepAlive = s_keepAlive,
             BidirectionalStreamsMax = 0,
             UnidirectionalStreamsMax = QuicPacketConnection.UnitsMax,
+            Time = options.Time,
         });
         QuicConnection? connection = null;
         CallFrameReader reader = new(PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToViewer);

@@ -38,7 +38,7 @@ public sealed partial record QuicOffer(int Port, string Certificate)
     /// <returns>The offer; or why there is none: <see cref="ConnectStatus.Connected"/> when the host answers, but does not speak QUIC.</returns>
     public static async Task<(QuicOffer? Offer, ConnectResult Refusal)> AskAsync(Uri address, PacketConnectOptions options, CancellationToken cancellationToken)
     {
-        HostTrust trust = new(options.CertificateFingerprint);
+        HostTrust trust = new(options.CertificateFingerprint, options.Time);
         using HttpMessageInvoker invoker = new(trust.CreateHandler(), disposeHandler: true);
         using HttpRequestMessage request = new(HttpMethod.Get, new UriBuilder(address) { Path = Path }.Uri);
         using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -15,7 +15,7 @@ public static class WebSocketConnector
         ArgumentNullException.ThrowIfNull(options);
         UriBuilder builder = new(address);
         builder.Scheme = builder.Scheme switch { "http" => "ws", "https" => "wss", string other => other };
-        HostTrust trust = new(options.CertificateFingerprint);
+        HostTrust trust = new(options.CertificateFingerprint, options.Time);
         SocketsHttpHandler handler = trust.CreateHandler(options.ReceiveBufferBytes);
         HttpMessageInvoker invoker = new(handler, disposeHandler: true);
         ClientWebSocket socket = new();

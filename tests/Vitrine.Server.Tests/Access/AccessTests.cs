@@ -126,6 +126,29 @@ public sealed class HostCertificateTests
     }
 
     [Fact]
+    public void KeptOneExpiresSoon_ANewOneIsMadeBefore()
+    {
+        using TemporaryFolder folder = new();
+        ServerOptions options = new() { Listen = IPAddress.Any, ConfigDirectory = folder.Path };
+        OtherDay day = new() { Now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero) };
+        string first = Load();
+        day.Now = day.Now.AddDays(825 - 70);
+        Assert.Equal(first, Load());
+        day.Now = day.Now.AddDays(20);
+        string second = Load();
+        Assert.NotEqual(first, second);
+        day.Now = day.Now.AddDays(-700); // a clock that was wrong when it was made
+        Assert.NotEqual(second, Load());
+
+        string Load()
+        {
+            using X509Certificate2 certificate = HostCertificate.Load(options, day);
+            Assert.InRange(day.Now.UtcDateTime, certificate.NotBefore.ToUniversalTime(), certificate.NotAfter.ToUniversalTime());
+            return HostCertificate.Fingerprint(certificate);
+        }
+    }
+
+    [Fact]
     public void GivenFileIsNoCertificate_SaysSo()
     {
         using TemporaryFolder folder = new();
@@ -135,5 +158,12 @@ public sealed class HostCertificateTests
             HostCertificate.Load(new() { CertificatePath = path }, TimeProvider.System));
         Assert.Equal(ServerStartFailure.CertificateUnusable, exception.Failure);
         Assert.Contains(path, exception.Message, StringComparison.Ordinal);
+    }
+
+    private sealed class OtherDay : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => Now;
     }
 }
