@@ -28,6 +28,7 @@ public sealed class CommandLineTests
     [InlineData("up", "--size", "1x1")]
     [InlineData("up", "--config", "/none.yaml")]
     [InlineData("test", "--only")]
+    [InlineData("echo", "serve", "--cert", "/none.pem", "--key", "/none.pem", "--port", "65531")]
     public void WrongUsage_ExitsWith2InThreeLinesAtMost(params string[] arguments)
     {
         (int exitCode, _, string error) = ProgramUnderTest.Run(arguments);

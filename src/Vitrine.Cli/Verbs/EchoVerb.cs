@@ -12,7 +12,7 @@ internal sealed class EchoVerb : Verb
     private readonly Terminal _terminal;
     private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
-    private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP; 0: any" };
+    private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP, and the five after it of UDP; 0: any" };
     private readonly Option<string> _certificate = new("--cert") { HelpName = "FILE", Description = "serve: certificate, PEM", Required = false };
     private readonly Option<string> _key = new("--key") { HelpName = "FILE", Description = "serve: its key, PEM" };
 
@@ -64,6 +64,12 @@ internal sealed class EchoVerb : Verb
             return _terminal.Fail(ExitCode.Usage, "To serve takes an address and a certificate.", "--listen ADDRESS --cert FILE --key FILE");
         }
 
+        int port = parsed.GetValue(_port);
+        if (port is < 0 or > IPEndPoint.MaxPort - EchoServer.Ports + 1)
+        {
+            return _terminal.Fail(ExitCode.Usage, $"--port {port} cannot be used.", $"A number from 1 to {IPEndPoint.MaxPort - EchoServer.Ports + 1}, for UDP with the {EchoServer.Ports - 1} after it; 0: any.");
+        }
+
         X509Certificate2 certificate;
         try
         {
@@ -78,7 +84,7 @@ internal sealed class EchoVerb : Verb
         {
             try
             {
-                await EchoServer.RunAsync(address, parsed.GetValue(_port), certificate, Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
+                await EchoServer.RunAsync(address, port, certificate, Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
             }
             catch (IOException failure) // the port is taken, or the address is not this machine's
             {

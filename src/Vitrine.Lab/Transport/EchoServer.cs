@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -25,6 +26,9 @@ namespace Vitrine.Lab.Transport;
 /// <remarks>Anyone who reaches it may use its processor: for the time of a measurement, on a network that is trusted so far.</remarks>
 public static class EchoServer
 {
+    /// <summary>Ports from the one given on that are listened at.</summary>
+    public const int Ports = 6;
+
     /// <summary>Application protocol of a raw echo over QUIC.</summary>
     public const string QuicProtocol = "vitrine-echo";
 
@@ -44,6 +48,7 @@ public static class EchoServer
     /// <param name="input">Orders.</param>
     /// <param name="output">Answers.</param>
     /// <param name="cancellationToken">Ends it too.</param>
+    /// <exception cref="IOException">A port is taken, or the address is not of this machine; the message says which, and what mends it.</exception>
     public static async Task RunAsync(
         IPAddress listen, int port, X509Certificate2 certificate, TextReader input, TextWriter output, CancellationToken cancellationToken)
     {
@@ -171,38 +176,42 @@ public static class EchoServer
         return web;
     }
 
-    private static QuicCallServer? TryServeAsHost(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers)
-    {
-        try
+    private static QuicCallServer? TryServeAsHost(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers) =>
+        TryListen(QuicCallServer.Listening(endPoint, certificate, ConnectionsMax, peers)) is { } listener
+            ? new(listener, table, new QuicCallServerOptions { Peers = peers })
+            : null;
+
+    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion, bool sendsTwice) =>
+        TryListen(new QuicListenerOptions
         {
-            return new(QuicListener.Listen(QuicCallServer.Listening(endPoint, certificate, ConnectionsMax, peers)), table, new QuicCallServerOptions { Peers = peers });
-        }
-        catch (PlatformNotSupportedException)
-        {
-            return null;
-        }
-    }
+            EndPoint = endPoint,
+            Certificate = certificate,
+            Protocols = [protocol],
+            CongestionControl = congestion,
+            Retry = QuicRetryPolicy.Never, // as the peer: one round trip
+            BidirectionalStreamsMax = 1 << 10,
+            RunsContinuationsInline = true,
+            SendsTwiceWhenLossy = sendsTwice,
+        });
 
     // Without its libraries the others are measured.
-    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion, bool sendsTwice)
+    private static QuicListener? TryListen(QuicListenerOptions options)
     {
         try
         {
-            return QuicListener.Listen(new QuicListenerOptions
-            {
-                EndPoint = endPoint,
-                Certificate = certificate,
-                Protocols = [protocol],
-                CongestionControl = congestion,
-                Retry = QuicRetryPolicy.Never, // as the peer: one round trip
-                BidirectionalStreamsMax = 1 << 10,
-                RunsContinuationsInline = true,
-                SendsTwiceWhenLossy = sendsTwice,
-            });
+            return QuicListener.Listen(options);
         }
         catch (PlatformNotSupportedException)
         {
             return null;
+        }
+        catch (SocketException exception)
+        {
+            throw new IOException(
+                exception.SocketErrorCode == SocketError.AddressAlreadyInUse
+                    ? $"UDP port {options.EndPoint.Port} of {options.EndPoint.Address} is in use by another program. Of the port given with --port NUMBER, and of the {Ports - 1} after it, UDP must be free; 0 takes any."
+                    : $"UDP port {options.EndPoint.Port} of {options.EndPoint.Address} cannot be had: {exception.Message}",
+                exception);
         }
     }
 
