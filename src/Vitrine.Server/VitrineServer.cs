@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
@@ -43,11 +44,13 @@ public sealed class VitrineServer : IAsyncDisposable
     private readonly X509Certificate2? _certificate;
     private readonly IDisposable? _export;
     private readonly WebApplication _app;
+    private readonly WebServerCounts _webCounts;
     private readonly ViewerSeats _seats;
     private readonly DesktopService _desktop;
     private readonly PriorKnowledge _priorKnowledge = new();
     private readonly CallTable _calls;
     private readonly CallGate _gate;
+    private readonly HealthService _health;
     private readonly ILogger? _callLog;
     private readonly Lock _quicLock = new();
     private readonly PeerLedger _peers;
@@ -56,6 +59,9 @@ public sealed class VitrineServer : IAsyncDisposable
     private int _isStopped;
 
     private static string ProgramVersion => typeof(VitrineServer).Assembly.GetName().Version?.ToString(3) ?? "";
+
+    // Says so over HTTP and gRPC alike.
+    private bool HasFailed => _session.Ended.IsFaulted;
 
     private VitrineServer(ShareSession session, ServerOptions options, TimeProvider time, ILoggerFactory? logs)
     {
@@ -67,10 +73,12 @@ public sealed class VitrineServer : IAsyncDisposable
         _peers = new(time);
         _certificate = options.IsTls ? HostCertificate.Load(options, time) : null;
         _export = OtlpExport.StartIfAsked();
-        _calls = new(Bindings());
+        _calls = new(Bindings(out _health));
         _gate = new(_access, _failures);
         _callLog = logs?.CreateLogger("Vitrine.Calls");
         _app = Build(logs);
+        _webCounts = new(_app.Services.GetRequiredService<IMeterFactory>());
+        _ = TellHealthAsync();
     }
 
     /// <summary>What is served.</summary>
@@ -221,6 +229,7 @@ public sealed class VitrineServer : IAsyncDisposable
         await _app.DisposeAsync();
         _desktop.Dispose();
         _export?.Dispose();
+        _webCounts.Dispose();
         _metrics.Dispose();
         _certificate?.Dispose();
     }
@@ -300,7 +309,7 @@ public sealed class VitrineServer : IAsyncDisposable
         return app;
     }
 
-    private List<CallBinding> Bindings()
+    private List<CallBinding> Bindings(out HealthService health)
     {
         List<CallBinding> bindings = [.. _desktop.Bindings];
         foreach (CallBinding echo in new EchoService().Bindings)
@@ -308,7 +317,8 @@ public sealed class VitrineServer : IAsyncDisposable
             bindings.Add(echo with { Method = new(echo.Method.Descriptor, ViewerGrants.View) }); // what a network carries is not for strangers to try here
         }
 
-        bindings.AddRange(new HealthService(bindings.Select(binding => binding.Method.Service).Distinct()).Bindings);
+        health = new(bindings.Select(binding => binding.Method.Service).Distinct());
+        bindings.AddRange(health.Bindings);
         bindings.AddRange(new ReflectionService(bindings).Bindings);
         return bindings;
     }
@@ -400,6 +410,17 @@ public sealed class VitrineServer : IAsyncDisposable
         }
     }
 
+    // As /healthz says it. The echo needs no session.
+    private async Task TellHealthAsync()
+    {
+        await _session.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (HasFailed)
+        {
+            _health.Set("", isServing: false);
+            _health.Set(_desktop.Bindings[0].Method.Service, isServing: false);
+        }
+    }
+
     private Task HealthAsync(HttpContext context)
     {
         string? token = context.Request.Query["t"];
@@ -423,7 +444,7 @@ public sealed class VitrineServer : IAsyncDisposable
         }
 
         ShareStatus status = _session.Status;
-        string state = _session.Ended.IsFaulted ? "failed" : !status.IsSharing ? "stopped" : status.State switch
+        string state = HasFailed ? "failed" : !status.IsSharing ? "stopped" : status.State switch
         {
             TopologyState.Live => status.IsOpen ? "live" : "resting",
             TopologyState.DisplayGone => "display-gone",

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Vitrine.Transports;
+using Vitrine.Transports.Calls;
 using Vitrine.Transports.Quic;
 using Vitrine.Transports.Tests.Quic;
 using Vitrine.Viewer;
@@ -93,6 +95,57 @@ public sealed class QuicEntranceTests
         Assert.Equal((null, ConnectStatus.NotVitrine), (none, refusal.Status));
         (none, refusal) = await QuicOffer.AskAsync(new(stream + "wrong&congestion=bbr"), options, CancellationToken.None);
         Assert.Equal((null, ConnectStatus.AccessDenied), (none, refusal.Status));
+    }
+
+    [QuicFact]
+    public async Task LimitsAreReached_MetricsTell()
+    {
+        await using Host host = await Host.StartAsync();
+        using HttpClient http = new();
+        const string Failed = "vitrine_quic_handshakes_total{result=\"failed\"}", Negotiated = "vitrine_quic_answers_total{kind=\"version-negotiation\"}",
+            Metadata = "vitrine_grpc_limits_total{limit=\"metadata\"}", Heads = "vitrine_web_closed_total{reason=\"max_request_headers_total_size_exceeded\"}";
+        string page = await PageAsync();
+        Assert.Contains("vitrine_quic_refusals_total{limit=\"connections\"} ", page, StringComparison.Ordinal);
+        (long failed, long negotiated, long metadata, long heads) = (ValueOf(Failed), ValueOf(Negotiated), ValueOf(Metadata), ValueOf(Heads));
+
+        Uri direct = new($"quic://127.0.0.1:{host.Server.QuicEndPoint!.Port}/?t={host.Server.Token}");
+        await Assert.ThrowsAsync<ViewerConnectException>(() => HeadlessViewer.ConnectAsync(direct, Quic with { CertificateFingerprint = new string('0', 64) }));
+
+        // A version that nobody speaks (RFC 9000, section 15), in a packet of the least length.
+        using UdpClient udp = new();
+        byte[] packet = new byte[1200];
+        new byte[] { 0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0 }.CopyTo(packet, 0);
+        await udp.SendAsync(packet, host.Server.QuicEndPoint);
+
+        using HttpRequestMessage call = new(HttpMethod.Post, new Uri(host.Server.Url, "/vitrine.v1.Echo/Unary"))
+        {
+            Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(new byte[5]) { Headers = { ContentType = new("application/grpc") } },
+        };
+        call.Headers.Add("authorization", "Bearer " + host.Server.Token);
+        for (int i = 0; i <= CallMetadata.EntriesMax; i++)
+        {
+            call.Headers.Add("a" + i, "b");
+        }
+
+        using HttpResponseMessage refused = await http.SendAsync(call);
+        using TcpClient large = new();
+        await large.ConnectAsync(host.Server.EndPoint);
+        await large.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET /healthz HTTP/1.1\r\nHost: a\r\nx-large: {new string('a', 20_000)}\r\n\r\n"));
+
+        await Host.AssertSoonAsync(
+            async () =>
+            {
+                page = await PageAsync();
+                return ValueOf(Failed) > failed && ValueOf(Negotiated) > negotiated && ValueOf(Metadata) > metadata && ValueOf(Heads) > heads;
+            },
+            "The counters did not move.");
+
+        Task<string> PageAsync() => http.GetStringAsync(new Uri(host.Server.Url, "/metrics"));
+
+        long ValueOf(string series) => page.Split('\n').FirstOrDefault(line => line.StartsWith(series + " ", StringComparison.Ordinal)) is { } found
+            ? long.Parse(found.AsSpan(series.Length + 1), System.Globalization.CultureInfo.InvariantCulture)
+            : 0;
     }
 
     [QuicFact]

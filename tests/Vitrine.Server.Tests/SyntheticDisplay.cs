@@ -112,6 +112,15 @@ internal sealed class SyntheticDisplay(int width, int height)
         }
     }
 
+    /// <summary>Has what reads it throw, as only a bug would.</summary>
+    public void Break()
+    {
+        lock (_lock)
+        {
+            Change(source => source.IsBroken = true);
+        }
+    }
+
     public void Revive()
     {
         lock (_lock)
@@ -170,6 +179,8 @@ internal sealed class SyntheticDisplay(int width, int height)
 
         public CaptureStatus? Pending { get; set; }
 
+        public bool IsBroken { get; set; }
+
         public FrameFormat Format => _pool.Format;
 
         public void Signal() => _event.Set();
@@ -187,6 +198,11 @@ internal sealed class SyntheticDisplay(int width, int height)
                     {
                         _isWoken = false;
                         return CaptureStatus.Woken;
+                    }
+
+                    if (IsBroken)
+                    {
+                        throw new InvalidOperationException("The synthetic display is broken.");
                     }
 
                     if (Pending is { } pending)

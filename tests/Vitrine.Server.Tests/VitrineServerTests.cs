@@ -5,10 +5,15 @@ using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
+using Google.Protobuf.Reflection;
+using Vitrine.Server.Tests.Service;
 using Vitrine.Transports;
+using Vitrine.Transports.Calls;
 using Vitrine.Transports.WebSocket;
 using Vitrine.Viewer;
 using Vitrine.Wire;
+using Vitrine.Wire.Health.V1;
+using Vitrine.Wire.V1;
 
 namespace Vitrine.Server.Tests;
 
@@ -264,6 +269,50 @@ public sealed class VitrineServerTests
         await Host.AssertAsync(viewer, v => v.Topology!.State == TopologyState.DisplayGone, "Gone was not told.");
         health = await http.GetFromJsonAsync<JsonElement>(new Uri(host.Server.Url, "/healthz"));
         Assert.Equal("display-gone", health.GetProperty("state").GetString());
+    }
+
+    [Fact]
+    public async Task SessionHasFailed_HealthSaysSoOverHttpAndGrpc()
+    {
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.AssertShownByAsync(viewer);
+        await using ICallChannel channel = Channels.Open("grpc", host.Server, null);
+        ServiceDescriptor health = HealthReflection.Descriptor.Services[0];
+        CallMethod check = new(health.FindMethodByName("Check")), watch = new(health.FindMethodByName("Watch"));
+        string desktop = DesktopReflection.Descriptor.Services[0].FullName, echo = EchoReflection.Descriptor.Services[0].FullName;
+        await using ClientCall watching = await channel.StartAsync(watch, CallOptions.Default);
+        await watching.WriteAsync(new HealthCheckRequest { Service = desktop });
+        await watching.CompleteWritesAsync();
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await NextAsync());
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await StatusAsync(""));
+        using HttpClient http = new();
+        using (HttpResponseMessage well = await http.GetAsync(new Uri(host.Server.Url, "/healthz")))
+        {
+            Assert.Equal(HttpStatusCode.OK, well.StatusCode);
+        }
+
+        host.Display.Break();
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, await NextAsync());
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, await StatusAsync(""));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, await StatusAsync(desktop));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await StatusAsync(echo));
+        using HttpResponseMessage failed = await http.GetAsync(new Uri(host.Server.Url, "/healthz"));
+        Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+
+        async Task<HealthCheckResponse.Types.ServingStatus> NextAsync()
+        {
+            HealthCheckResponse next = new();
+            Assert.True(await watching.ReadAsync(next).AsTask().WaitAsync(Host.Patience));
+            return next.Status;
+        }
+
+        async Task<HealthCheckResponse.Types.ServingStatus> StatusAsync(string service)
+        {
+            HealthCheckResponse answer = new();
+            await channel.CallAsync(check, new HealthCheckRequest { Service = service }, answer, CallOptions.Default);
+            return answer.Status;
+        }
     }
 
     [Fact]

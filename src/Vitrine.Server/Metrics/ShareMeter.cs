@@ -18,6 +18,7 @@ internal static class ShareMeter
     public static readonly Tally SourceReopened = new(s_meter, "vitrine.source.opened", "{open}", "How often the source was opened.");
     public static readonly Counter<long> ViewersRefused = s_meter.CreateCounter<long>("vitrine.viewers.refused", "{viewer}", "Viewers turned away; see the reason.");
     public static readonly Counter<long> ViewersClosed = s_meter.CreateCounter<long>("vitrine.viewers.closed", "{viewer}", "Viewers that left or were closed; see the reason.");
+    public static readonly Counter<long> WebConnectionsClosed = s_meter.CreateCounter<long>("vitrine.web.closed", "{connection}", "Connections that the web server turned away, or closed before their time; see the reason.");
     public static readonly Tally CursorsIgnored = new(s_meter, "vitrine.cursors.ignored", "{shape}", "Cursor shapes too large to send.");
     public static readonly Tally ClockRequestsDropped = new(s_meter, "vitrine.clock.dropped", "{request}", "Clock requests not answered because too many waited.");
     public static readonly Tally VideoUnits = new(s_meter, "vitrine.video.units", "{unit}", "Access units of video encoded.");

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Collections.Frozen;
+using System.Diagnostics.Metrics;
 using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Grpc;
@@ -17,6 +18,8 @@ internal static class GrpcHeaders
     public const string Identity = "identity";
     public const string Gzip = "gzip";
     public const string Accepted = "identity,gzip";
+
+    private static readonly KeyValuePair<string, object?> s_metadata = new("limit", "metadata");
 
     // Names that arrive in another spelling with every call, and what they are in metadata; empty: not in it.
     private static readonly FrozenDictionary<string, string> s_known = new Dictionary<string, string>
@@ -86,8 +89,12 @@ internal static class GrpcHeaders
     }
 
     /// <summary>Takes a header field into metadata. What belongs to HTTP or to gRPC, and what is no metadata, is left out.</summary>
+    /// <param name="name">Of the field.</param>
+    /// <param name="value">Of the field.</param>
+    /// <param name="into">Where to.</param>
+    /// <param name="limits">A server's: counts what is too much.</param>
     /// <exception cref="CallException">Too much of it, or bytes that are no base64.</exception>
-    public static void Take(string name, string value, CallMetadata into)
+    public static void Take(string name, string value, CallMetadata into, Counter<long>? limits = null)
     {
         // The web server spells the names it knows in its own way; others come in lower case, as HTTP/2 has them.
         string lower = s_known.TryGetValue(name, out string? known) ? known : name;
@@ -117,6 +124,7 @@ internal static class GrpcHeaders
         }
         catch (ArgumentException exception)
         {
+            limits?.Add(1, s_metadata);
             throw new CallException(CallStatusCode.ResourceExhausted, $"More metadata than {CallMetadata.EntriesMax} entries or {CallMetadata.BytesMax} bytes.", innerException: exception);
         }
     }

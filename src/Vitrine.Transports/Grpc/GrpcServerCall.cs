@@ -80,7 +80,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
                 {
                     foreach (string? value in values)
                     {
-                        GrpcHeaders.Take(name, value ?? "", _requestMetadata);
+                        GrpcHeaders.Take(name, value ?? "", _requestMetadata, GrpcMeter.Limits);
                     }
                 }
             }

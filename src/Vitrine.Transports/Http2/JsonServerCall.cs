@@ -486,7 +486,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         {
             foreach (string? value in values)
             {
-                GrpcHeaders.Take(name, value ?? "", metadata);
+                GrpcHeaders.Take(name, value ?? "", metadata, JsonMeter.Limits);
             }
         }
 

@@ -606,9 +606,9 @@ public sealed unsafe partial class QuicConnection : ITimed
             }
         }
 
-        if (reason is QuicTransportClose { ByPeer: false })
+        if (reason is QuicTransportClose { ByPeer: false } broken)
         {
-            _server?.ProtocolError();
+            _server?.ProtocolError(broken.Code);
         }
 
         if (_isInHandshake)

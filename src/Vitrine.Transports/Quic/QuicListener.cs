@@ -15,6 +15,7 @@ public sealed class QuicListener : IAsyncDisposable
     private const int BatchMessages = 64;
 
     private readonly QuicListenerOptions _options;
+    private readonly QuicCounts _counts = new();
     private readonly QuicTls _tls;
     private readonly QuicServer[] _servers;
     private readonly Channel<QuicConnection> _accepted = Channel.CreateUnbounded<QuicConnection>(); // bounded by AcceptBacklogMax
@@ -22,19 +23,6 @@ public sealed class QuicListener : IAsyncDisposable
     private int _closing;
     private int _handshakes;
     private int _backlog;
-    private long _completed;
-    private long _failed;
-    private long _refused;
-    private long _closingsCut;
-    private long _protocolErrors;
-    private long _retries;
-    private long _tokensRefused;
-    private long _versionNegotiations;
-    private long _resets;
-    private long _dropped;
-    private long _firstPacketsDelayed;
-    private long _peersShutOut;
-    private long _forwarded;
     private int _isDisposed;
 
     private QuicListener(QuicListenerOptions options)
@@ -148,20 +136,20 @@ public sealed class QuicListener : IAsyncDisposable
         Connections = Volatile.Read(ref _connections),
         ConnectionsClosing = Volatile.Read(ref _closing),
         HandshakesInProgress = Volatile.Read(ref _handshakes),
-        HandshakesCompleted = Interlocked.Read(ref _completed),
-        HandshakesFailed = Interlocked.Read(ref _failed),
-        ConnectionsRefused = Interlocked.Read(ref _refused),
-        ClosingsCut = Interlocked.Read(ref _closingsCut),
-        ProtocolErrors = Interlocked.Read(ref _protocolErrors),
-        RetriesSent = Interlocked.Read(ref _retries),
-        TokensRefused = Interlocked.Read(ref _tokensRefused),
+        HandshakesCompleted = _counts[QuicCount.HandshakesCompleted],
+        HandshakesFailed = _counts[QuicCount.HandshakesFailed],
+        ConnectionsRefused = _counts[QuicCount.ConnectionsMax] + _counts[QuicCount.HandshakesMax] + _counts[QuicCount.AcceptBacklogMax],
+        ClosingsCut = _counts[QuicCount.ClosingsCut],
+        ProtocolErrors = _counts[QuicCount.ProtocolErrors] + _counts[QuicCount.StreamsMax] + _counts[QuicCount.WindowExceeded],
+        RetriesSent = _counts[QuicCount.RetriesSent],
+        TokensRefused = _counts[QuicCount.TokensRefused],
         ReplaysRefused = _tls.Replays?.Refused ?? 0,
-        VersionNegotiationsSent = Interlocked.Read(ref _versionNegotiations),
-        StatelessResetsSent = Interlocked.Read(ref _resets),
-        DatagramsDropped = Interlocked.Read(ref _dropped),
-        FirstPacketsDelayed = Interlocked.Read(ref _firstPacketsDelayed),
-        PeersShutOut = Interlocked.Read(ref _peersShutOut),
-        DatagramsForwarded = Interlocked.Read(ref _forwarded),
+        VersionNegotiationsSent = _counts[QuicCount.VersionNegotiationsSent],
+        StatelessResetsSent = _counts[QuicCount.StatelessResetsSent],
+        DatagramsDropped = _counts[QuicCount.DatagramsDropped],
+        FirstPacketsDelayed = _counts[QuicCount.FirstPacketsDelayed],
+        PeersShutOut = _counts[QuicCount.PeersShutOut],
+        DatagramsForwarded = _counts[QuicCount.DatagramsForwarded],
         QlogFailures = _tls.QlogFailures,
         BufferBytes = _servers.Sum(server => server.Loop.Blocks.Rented * NativeBlock.BlockBytes),
     };
@@ -190,13 +178,16 @@ public sealed class QuicListener : IAsyncDisposable
     /// <summary>Takes the place of a connection that begins. False when a limit is reached.</summary>
     internal bool TryBegin()
     {
-        int handshakes = Interlocked.Increment(ref _handshakes);
-        if (Interlocked.Increment(ref _connections) > _options.ConnectionsMax || handshakes > _options.HandshakesMax
-            || Volatile.Read(ref _backlog) + handshakes > _options.AcceptBacklogMax + _options.HandshakesMax || Volatile.Read(ref _backlog) >= _options.AcceptBacklogMax)
+        int handshakes = Interlocked.Increment(ref _handshakes), connections = Interlocked.Increment(ref _connections), backlog = Volatile.Read(ref _backlog);
+        QuicCount? limit = connections > _options.ConnectionsMax ? QuicCount.ConnectionsMax
+            : handshakes > _options.HandshakesMax ? QuicCount.HandshakesMax
+            : backlog >= _options.AcceptBacklogMax || backlog + handshakes > _options.AcceptBacklogMax + _options.HandshakesMax ? QuicCount.AcceptBacklogMax
+            : null;
+        if (limit is { } reached)
         {
             Interlocked.Decrement(ref _connections);
             Interlocked.Decrement(ref _handshakes);
-            Interlocked.Increment(ref _refused);
+            _counts.Add(reached);
             return false;
         }
 
@@ -206,7 +197,7 @@ public sealed class QuicListener : IAsyncDisposable
     internal void HandshakeEnded(bool isCompleted)
     {
         Interlocked.Decrement(ref _handshakes);
-        Interlocked.Increment(ref isCompleted ? ref _completed : ref _failed);
+        _counts.Add(isCompleted ? QuicCount.HandshakesCompleted : QuicCount.HandshakesFailed);
     }
 
     internal void Deliver(QuicConnection connection)
@@ -226,7 +217,7 @@ public sealed class QuicListener : IAsyncDisposable
         if (Interlocked.Increment(ref _closing) > _options.ClosingsMax)
         {
             Interlocked.Decrement(ref _closing);
-            Interlocked.Increment(ref _closingsCut);
+            _counts.Add(QuicCount.ClosingsCut);
             return false;
         }
 
@@ -235,21 +226,22 @@ public sealed class QuicListener : IAsyncDisposable
 
     internal void ClosingEnded() => Interlocked.Decrement(ref _closing);
 
-    internal void ProtocolError() => Interlocked.Increment(ref _protocolErrors);
+    /// <param name="error">RFC 9000, section 20.1.</param>
+    internal void ProtocolError(ulong error) => _counts.AddProtocolError(error);
 
-    internal void RetrySent() => Interlocked.Increment(ref _retries);
+    internal void RetrySent() => _counts.Add(QuicCount.RetriesSent);
 
-    internal void TokenRefused() => Interlocked.Increment(ref _tokensRefused);
+    internal void TokenRefused() => _counts.Add(QuicCount.TokensRefused);
 
-    internal void VersionNegotiationSent() => Interlocked.Increment(ref _versionNegotiations);
+    internal void VersionNegotiationSent() => _counts.Add(QuicCount.VersionNegotiationsSent);
 
-    internal void StatelessResetSent() => Interlocked.Increment(ref _resets);
+    internal void StatelessResetSent() => _counts.Add(QuicCount.StatelessResetsSent);
 
-    internal void FirstPacketDelayed() => Interlocked.Increment(ref _firstPacketsDelayed);
+    internal void FirstPacketDelayed() => _counts.Add(QuicCount.FirstPacketsDelayed);
 
-    internal void PeerShutOut() => Interlocked.Increment(ref _peersShutOut);
+    internal void PeerShutOut() => _counts.Add(QuicCount.PeersShutOut);
 
-    internal void Dropped() => Interlocked.Increment(ref _dropped);
+    internal void Dropped() => _counts.Add(QuicCount.DatagramsDropped);
 
-    internal void Forwarded() => Interlocked.Increment(ref _forwarded);
+    internal void Forwarded() => _counts.Add(QuicCount.DatagramsForwarded);
 }

@@ -3,7 +3,7 @@ using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Quic;
 
-/// <summary>What calls over QUIC count, in the program's meter <c>vitrine</c>.</summary>
+/// <summary>What calls over QUIC count, in the program's meter <c>vitrine</c>; connections: <see cref="QuicCounts"/>.</summary>
 internal static class QuicMeter
 {
     private static readonly Meter s_meter = new("vitrine", typeof(QuicMeter).Assembly.GetName().Version?.ToString(3));
@@ -16,6 +16,7 @@ internal static class QuicMeter
 
     // Tags are made once: counting takes no memory.
     public static readonly KeyValuePair<string, object?> MessageBytes = new("limit", "message-bytes");
+    public static readonly KeyValuePair<string, object?> Head = new("limit", "head");
     public static readonly KeyValuePair<string, object?> HeadWait = new("limit", "head-wait");
     public static readonly KeyValuePair<string, object?> StalledReader = new("limit", "stalled-reader");
     public static readonly KeyValuePair<string, object?> Resets = new("limit", "resets");

@@ -117,7 +117,7 @@ internal sealed unsafe class QuicServer
 
     public void HandshakeEnded(bool isCompleted) => _listener.HandshakeEnded(isCompleted);
 
-    public void ProtocolError() => _listener.ProtocolError();
+    public void ProtocolError(ulong error) => _listener.ProtocolError(error);
 
     public void ConnectionEnded() => _listener.ConnectionEnded();
 

@@ -249,7 +249,8 @@ internal sealed class QuicServerCall(QuicCallServer server) : ServerCall
         if (frame.Type != CallFrameType.Request || !CallFrame.TryReadRequest(frame.Payload.Span, out CallRequestHead head)
             || !CallFrame.TryReadMetadata(head.Metadata, _requestMetadata))
         {
-            throw new CallException(CallStatusCode.Internal, "That was not the head of a call.");
+            QuicMeter.Limits.Add(1, QuicMeter.Head);
+            throw new CallException(CallStatusCode.Internal, "That was not the head of a call, or its metadata are more than the limit.");
         }
 
         bool isLive = server.Options.Live is not null && head.Path.SequenceEqual(s_livePath);

@@ -58,6 +58,7 @@ internal sealed unsafe class ReplayStore : IDisposable
         }
 
         Interlocked.Increment(ref _refused);
+        QuicCounts.AddToProcess(QuicCount.ReplaysRefused);
         return false;
     }
 
