@@ -161,6 +161,8 @@ public sealed class RegionHysteresisTests
                 }
             }
 
+            public string FailureReason { get; } = "";
+
             public bool TrySetBitsPerSecondMax(int bitsPerSecond) => true;
 
             public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame)

@@ -70,11 +70,68 @@ public sealed class LinkMeterTests
         Assert.Equal((20_000_000L, 0L), (meter.TargetBitsPerSecond, meter.QueueNs));
     }
 
+    [Theory]
+    [InlineData(3_600_000)]
+    [InlineData(60_000)]
+    [InlineData(-60_000)]
+    [InlineData(-3_600_000)]
+    public void ViewersClockJumpsFar_WhatItSaysIsIgnoredUntilItIsRightAgain(long jumpMs)
+    {
+        Link link = new(bitsPerSecond: 1_000_000_000, travelMs: 5);
+        LinkMeter meter = new(250_000, 20_000_000);
+        link.Play(meter, seconds: 3);
+        link.ViewersClockAheadMs = jumpMs;
+        link.Play(meter, seconds: 5);
+        Assert.Equal(20_000_000, meter.TargetBitsPerSecond);
+        Assert.InRange(meter.QueueNs, 0, Ms);
+        (link.ViewersClockAheadMs, link.BitsPerSecond) = (0, 2_000_000);
+        link.Play(meter, seconds: 10);
+        Assert.InRange(meter.TargetBitsPerSecond, 800_000, 2_000_000);
+    }
+
+    [Theory]
+    [InlineData(40)]
+    [InlineData(-40)]
+    public void ViewersClockJumpsByLessThanAQueue_TheTargetStays(long jumpMs)
+    {
+        Link link = new(bitsPerSecond: 1_000_000_000, travelMs: 60) { ReturnMs = 60 };
+        LinkMeter meter = new(250_000, 20_000_000);
+        for (int i = 0; i < 10; i++)
+        {
+            link.ViewersClockAheadMs = i % 2 == 0 ? 0 : jumpMs;
+            link.Play(meter, seconds: 1);
+            Assert.Equal(20_000_000, meter.TargetBitsPerSecond);
+        }
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(-100)]
+    public void ViewersClockJumpsAsAQueueWould_TheTargetIsBackWhenThatIsForgotten(long jumpMs)
+    {
+        Link link = new(bitsPerSecond: 1_000_000_000, travelMs: 120) { ReturnMs = 120 };
+        LinkMeter meter = new(250_000, 20_000_000);
+        long least = long.MaxValue;
+        foreach (long aheadMs in (long[])[0, jumpMs, 0])
+        {
+            link.ViewersClockAheadMs = aheadMs;
+            for (int second = 0; second < 40; second++)
+            {
+                link.Play(meter, seconds: 1);
+                least = Math.Min(least, meter.TargetBitsPerSecond);
+            }
+
+            Assert.Equal(20_000_000, meter.TargetBitsPerSecond);
+        }
+
+        Assert.InRange(least, 250_000, 19_000_000); // a frame that seems to travel longer cannot be told from one that does
+    }
+
     /// <summary>30 frames a second of the size that the target allows, over a link with a queue; a closed window sends none.</summary>
     private sealed class Link(long bitsPerSecond, long travelMs)
     {
         private readonly FlowWindow _window = new();
-        private readonly Queue<(uint Sequence, long ArrivesNs)> _travelling = new();
+        private readonly Queue<(uint Sequence, long ArrivesNs, long SaysNs)> _travelling = new();
         private long _nowNs = 1_000 * Ms;
         private long _freeNs;
         private uint _sequence;
@@ -86,18 +143,24 @@ public sealed class LinkMeterTests
         /// <summary>The next frame travels so much longer.</summary>
         public long HiccupMs { get; set; }
 
+        /// <summary>What the viewer takes the host's clock for is so much later than it is.</summary>
+        public long ViewersClockAheadMs { get; set; }
+
+        /// <summary>What an acknowledgement takes.</summary>
+        public long ReturnMs { get; init; }
+
         public void Play(LinkMeter meter, int seconds)
         {
             for (int frame = 0; frame < seconds * 30; frame++)
             {
                 for (long until = _nowNs + (33 * Ms); _nowNs < until; _nowNs += Ms)
                 {
-                    while (_travelling.TryPeek(out var first) && first.ArrivesNs <= _nowNs)
+                    while (_travelling.TryPeek(out var first) && first.ArrivesNs + (ReturnMs * Ms) <= _nowNs)
                     {
                         _travelling.Dequeue();
                         if (_window.TryAcknowledge(first.Sequence, _nowNs, out FrameInFlight arrived))
                         {
-                            meter.Add(arrived, _window.DeliveredBytes, first.ArrivesNs, _nowNs);
+                            meter.Add(arrived, _window.DeliveredBytes, first.SaysNs, _nowNs);
                             WorstQueueMsOfLastSecond = Math.Max(WorstQueueMsOfLastSecond, meter.QueueNs / 1e6);
                         }
                     }
@@ -113,7 +176,8 @@ public sealed class LinkMeterTests
                     long bytes = Math.Max(300, meter.TargetBitsPerSecond / 30 / 8);
                     _window.Sending(new(++_sequence, 0, 0, 0, _nowNs, bytes));
                     _freeNs = Math.Max(_freeNs, _nowNs) + (bytes * 8_000_000_000 / BitsPerSecond);
-                    _travelling.Enqueue((_sequence, _freeNs + ((travelMs + HiccupMs) * Ms)));
+                    long arrivesNs = _freeNs + ((travelMs + HiccupMs) * Ms);
+                    _travelling.Enqueue((_sequence, arrivesNs, arrivesNs + (ViewersClockAheadMs * Ms)));
                     HiccupMs = 0;
                 }
             }
