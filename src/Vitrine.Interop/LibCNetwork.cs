@@ -12,7 +12,9 @@ internal static partial class LibCNetwork
     /// <summary><c>CLONE_NEWNET</c>.</summary>
     internal const int NewNetworkNamespace = 0x4000_0000;
 
+    internal const int OpenWriteOnly = 1;
     internal const int OpenReadWrite = 2;
+    internal const int OpenAppend = 0x400;
     internal const int OpenNonBlocking = 0x800;
     internal const int OpenCloseOnExec = 0x8_0000;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Vitrine.Transports.Quic;
+using Vitrine.Transports.Tests.Grpc;
 
 namespace Vitrine.Transports.Tests.Quic;
 
@@ -90,5 +91,36 @@ public class QuicLogTests
         }
 
         return Task.CompletedTask;
+    }
+}
+
+/// <summary>The variables that ask for logs. They are the whole process's: nothing runs beside.</summary>
+[Collection(nameof(AloneCollection))]
+public sealed class QuicLogVariableTests
+{
+    [QuicFact]
+    public async Task Set_EveryConnectionIsLogged()
+    {
+        string folder = Directory.CreateTempSubdirectory("vitrine-qlog").FullName, secrets = Path.Combine(folder, "secrets");
+        string? qlogBefore = Environment.GetEnvironmentVariable("VITRINE_QLOG"), secretsBefore = Environment.GetEnvironmentVariable("SSLKEYLOGFILE");
+        try
+        {
+            Environment.SetEnvironmentVariable("VITRINE_QLOG", folder);
+            Environment.SetEnvironmentVariable("SSLKEYLOGFILE", secrets);
+            await using (QuicPair pair = new())
+            {
+                await pair.ConnectAsync();
+            }
+
+            Assert.Single(Directory.GetFiles(folder, "*_client.sqlog"));
+            Assert.Single(Directory.GetFiles(folder, "*_server.sqlog"));
+            Assert.Equal(2, File.ReadAllLines(secrets).Count(line => line.StartsWith("CLIENT_TRAFFIC_SECRET_0 ", StringComparison.Ordinal))); // by both ends
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("VITRINE_QLOG", qlogBefore);
+            Environment.SetEnvironmentVariable("SSLKEYLOGFILE", secretsBefore);
+            Directory.Delete(folder, recursive: true);
+        }
     }
 }
