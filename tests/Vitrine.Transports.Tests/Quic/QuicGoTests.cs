@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Vitrine.Transports.Quic;
 using Vitrine.Transports.Tests.Grpc.Stock;
 using Xunit.Abstractions;
@@ -192,15 +191,6 @@ public sealed class QuicGoTests(ITestOutputHelper output)
                 await Task.WhenAll(tasks);
             }
         }
-    }
-
-    private sealed class TemporaryFile : IDisposable
-    {
-        public TemporaryFile(string text) => File.WriteAllText(Path, text, Encoding.ASCII);
-
-        public string Path { get; } = System.IO.Path.GetTempFileName(); // 0600
-
-        public void Dispose() => File.Delete(Path);
     }
 
     private sealed class GoServer : IAsyncDisposable

@@ -1,8 +1,14 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf;
+using Google.Protobuf.Reflection;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Tests.Quic;
+using Vitrine.Wire.Health.V1;
+using Vitrine.Wire.Reflection.V1Alpha;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Transports.Tests.Grpc.Stock;
@@ -13,7 +19,7 @@ public sealed class StockServerTests
     private static readonly ByteString Payload = ByteString.CopyFromUtf8("payload");
 
     [Fact]
-    public Task GrpcJs_EveryCheckHolds() => CheckAsync(StockProgram.StartJs("server", StockProgram.Protos));
+    public Task GrpcJs_EveryCheckHolds() => CheckAtItsPortAsync(StockProgram.StartJs("server", StockProgram.Protos), compresses: false); // its clients do, its servers do not
 
     [Fact]
     public async Task GrpcGo_EveryCheckHolds()
@@ -21,29 +27,46 @@ public sealed class StockServerTests
         (StockProgram program, IPEndPoint server) = await StockProgram.StartGoServerAsync("grpc-go", "--plain");
         await using (program)
         {
-            await CheckAsync(program, server.Port);
+            await CheckAsync(program, new($"http://{server}"));
+            await using GrpcChannel channel = new(new($"http://{server}"));
+            await HealthAsync(channel);
+            await ReflectionAsync(channel);
         }
     }
 
     [Fact]
-    public Task PythonGrpcio_EveryCheckHolds() => CheckAsync(StockProgram.StartPython("server", StockProgram.Descriptors));
-
-    private static async Task CheckAsync(StockProgram program)
+    public async Task GrpcGoOverTls_EveryCheckHolds()
     {
+        X509Certificate2 certificate = QuicPair.Certificate;
+        using TemporaryFile certificateFile = new(certificate.ExportCertificatePem());
+        using ECDsa key = certificate.GetECDsaPrivateKey()!;
+        using TemporaryFile keyFile = new(key.ExportPkcs8PrivateKeyPem());
+        (StockProgram program, IPEndPoint server) = await StockProgram.StartGoServerAsync("grpc-go", "--certificate", certificateFile.Path, "--key", keyFile.Path);
         await using (program)
         {
-            await CheckAsync(program, int.Parse(await program.ReadLineAsync(), CultureInfo.InvariantCulture));
+            await CheckAsync(program, new($"https://{server}"), new() { CertificateFingerprint = QuicPair.Fingerprint(certificate) });
         }
     }
 
-    private static async Task CheckAsync(StockProgram program, int port)
+    [Fact]
+    public Task PythonGrpcio_EveryCheckHolds() => CheckAtItsPortAsync(StockProgram.StartPython("server", StockProgram.Descriptors));
+
+    private static async Task CheckAtItsPortAsync(StockProgram program, bool compresses = true)
     {
-        await using GrpcChannel channel = new(new($"http://127.0.0.1:{port}"));
+        await using (program)
+        {
+            await CheckAsync(program, new($"http://127.0.0.1:{int.Parse(await program.ReadLineAsync(), CultureInfo.InvariantCulture)}"), compresses: compresses);
+        }
+    }
+
+    private static async Task CheckAsync(StockProgram program, Uri address, GrpcChannelOptions? options = null, bool compresses = true)
+    {
+        await using GrpcChannel channel = new(address, options);
         await UnaryAsync(channel);
         await StreamsAsync(channel);
         await FailuresAsync(channel);
         await MetadataAsync(channel);
-        await GzipAsync(channel);
+        await GzipAsync(address, options, compresses);
         await DeadlineAsync(channel);
         Assert.Contains("cancelled", await program.ReadLineAsync(), StringComparison.Ordinal);
         await CancelAsync(channel);
@@ -143,12 +166,49 @@ public sealed class StockServerTests
         Assert.Equal([7], call.Trailers.Bytes("echo-trailer-some-bin")!.Value.ToArray());
     }
 
-    private static async Task GzipAsync(GrpcChannel channel)
+    private static async Task GzipAsync(Uri address, GrpcChannelOptions? options, bool compresses)
     {
         ByteString payload = ByteString.CopyFrom(new byte[100_000]);
+        await using TcpRelay relay = new(IPEndPoint.Parse(address.Authority));
+        await using GrpcChannel channel = new(new UriBuilder(address) { Port = relay.EndPoint.Port }.Uri, options);
         EchoReply reply = new();
         await channel.CallAsync(EchoService.Unary, new EchoRequest { Payload = payload }, reply, new() { Compression = CallCompression.Gzip });
         Assert.Equal(payload, reply.Payload);
+        Assert.InRange(relay.BytesToServer, 1, payload.Length / 4); // with all that belongs to a connection
+        Assert.Equal(compresses, relay.BytesToClient < payload.Length / 4);
+    }
+
+    private static async Task HealthAsync(GrpcChannel channel)
+    {
+        ServiceDescriptor health = HealthReflection.Descriptor.Services[0];
+        CallMethod check = new(health.FindMethodByName("Check")), watch = new(health.FindMethodByName("Watch"));
+        HealthCheckResponse answer = new();
+        await channel.CallAsync(check, new HealthCheckRequest { Service = EchoService.Unary.Service }, answer, CallOptions.Default);
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, answer.Status);
+        CallException failure = await Assert.ThrowsAsync<CallException>(async () => await channel.CallAsync(check, new HealthCheckRequest { Service = "nothing" }, answer, CallOptions.Default));
+        Assert.Equal(CallStatusCode.NotFound, failure.Code);
+
+        await using ClientCall call = await channel.StartAsync(watch, CallOptions.Default);
+        await call.WriteAsync(new HealthCheckRequest { Service = "nothing" });
+        await call.CompleteWritesAsync();
+        Assert.True(await call.ReadAsync(answer));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.ServiceUnknown, answer.Status);
+    }
+
+    private static async Task ReflectionAsync(GrpcChannel channel)
+    {
+        CallMethod info = new(ReflectionReflection.Descriptor.Services[0].FindMethodByName("ServerReflectionInfo"));
+        await using ClientCall call = await channel.StartAsync(info, CallOptions.Default);
+        ServerReflectionResponse answer = new();
+        await call.WriteAsync(new ServerReflectionRequest { ListServices = "*" });
+        Assert.True(await call.ReadAsync(answer));
+        Assert.Contains(EchoService.Unary.Service, answer.ListServicesResponse.Service.Select(service => service.Name));
+        await call.WriteAsync(new ServerReflectionRequest { FileContainingSymbol = EchoService.Unary.Service });
+        Assert.True(await call.ReadAsync(answer));
+        FileDescriptorProto file = FileDescriptorProto.Parser.ParseFrom(Assert.Single(answer.FileDescriptorResponse.FileDescriptorProto));
+        Assert.Equal(EchoReflection.Descriptor.Services[0].Methods.Select(method => method.Name), Assert.Single(file.Service).Method.Select(method => method.Name));
+        await call.CompleteWritesAsync();
+        Assert.False(await call.ReadAsync(answer));
     }
 
     private static async Task DeadlineAsync(GrpcChannel channel)

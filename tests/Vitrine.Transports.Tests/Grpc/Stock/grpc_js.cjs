@@ -232,7 +232,7 @@ function server(protos) {
   }
   const wait = (request) => new Promise((resolve) => setTimeout(resolve, request.delay_micros / 1000));
 
-  const listener = new grpc.Server({ 'grpc.default_compression_algorithm': 2 });
+  const listener = new grpc.Server();
   listener.addService(Echo.service, {
     async Unary(call, callback) {
       const trailers = begin(call);
