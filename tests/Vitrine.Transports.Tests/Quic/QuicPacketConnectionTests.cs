@@ -57,17 +57,61 @@ public sealed class QuicPacketConnectionTests
     {
         await using LivePair pair = await LivePair.StartAsync(throughRelay: true);
         Assert.Equal("Hello 0", await pair.AtViewerAsync());
-        await pair.Host.SendAsync(LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true, bytes: 1_000_000));
-        pair.Relay!.ToClient = _ => false; // a part of it arrives
+        const int bytes = 1_000_000;
+        int passed = 0;
+        pair.Relay!.ToClient = datagram => Interlocked.Add(ref passed, datagram.Length) < bytes / 10; // a part of it arrives
+        await pair.Host.SendAsync(LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true, bytes: bytes));
+        await UntilHeldAsync(pair.Host, held => held is > 0 and < bytes);
+        Assert.Equal(0, pair.Host.UnitsReset);
         await pair.Host.SendAsync(LivePackets.Video(2, false, 1, 1, 2, isKeyFrame: true, bytes: 20_000));
+        Assert.Equal(1, pair.Host.UnitsReset);
         pair.Relay.ToClient = _ => true;
-        string last = await pair.AtViewerAsync();
-        if (last == "Video 1 #1")
-        {
-            last = await pair.AtViewerAsync();
-        }
+        Assert.Equal("Video 2 #2", await pair.AtViewerAsync());
+    }
 
-        Assert.Equal("Video 2 #2", last);
+    [QuicFact]
+    public async Task CursorAndClock_TravelAsDatagrams()
+    {
+        const int count = 20, positionBytes = PacketHeader.SizeBytes + 8;
+        await using LivePair pair = await LivePair.StartAsync(throughRelay: true);
+        await pair.Host.SendAsync(LivePackets.Position(0, 100)); // the first one in order
+        Assert.Equal(["Hello 0", "CursorPosition 0"], [await pair.AtViewerAsync(), await pair.AtViewerAsync()]);
+        long held = await HeldOfAsync(pair.Host, acknowledges => pair.Relay!.ToServer = _ => acknowledges, async () =>
+        {
+            for (int i = 1; i <= count; i++)
+            {
+                await pair.Host.SendAsync(LivePackets.Message(new ClockReply(i, i, i)));
+                Assert.Equal("ClockReply 0", await pair.AtViewerAsync());
+            }
+        });
+        Assert.Equal(0, held);
+
+        held = await HeldOfAsync(pair.Host, acknowledges => pair.Relay!.ToServer = _ => acknowledges, async () =>
+        {
+            for (int i = 1; i <= count; i++)
+            {
+                await pair.Host.SendAsync(LivePackets.Position(i, 100 + i));
+            }
+
+            do
+            {
+                Assert.Equal("CursorPosition 0", await pair.AtViewerAsync());
+            }
+            while (BitConverter.ToInt32(pair.ViewerBuffer, PacketHeader.SizeBytes) != count);
+        });
+        Assert.InRange(held, 0, count * positionBytes / 2); // where the cursor rests, its position goes in order as well
+
+        await pair.Viewer.SendAsync(LivePackets.ViewerHello());
+        Assert.Equal("ViewerHello 0", await pair.AtHostAsync());
+        held = await HeldOfAsync(pair.Viewer, acknowledges => pair.Relay!.ToClient = _ => acknowledges, async () =>
+        {
+            for (int i = 1; i <= count; i++)
+            {
+                await pair.Viewer.SendAsync(LivePackets.Message(new ClockRequest(i)));
+                Assert.Equal("ClockRequest 0", await pair.AtHostAsync());
+            }
+        });
+        Assert.Equal(0, held);
     }
 
     [QuicFact]
@@ -192,6 +236,31 @@ public sealed class QuicPacketConnectionTests
         Assert.Equal(PacketReceiveStatus.Lost, (await receiving).Status);
         Assert.Equal(PacketSendStatus.Closed, await pair.Host.SendAsync(LivePackets.Tiles(1, false)));
         Assert.Equal(PacketReceiveStatus.Lost, (await pair.Viewer.ReceiveAsync(new byte[1000])).Status);
+    }
+
+    /// <summary>Bytes that a side has on streams after it sent something of which nothing is acknowledged.</summary>
+    /// <param name="side">Who sends.</param>
+    /// <param name="acknowledge">Whether the other side's datagrams go on.</param>
+    /// <param name="send">Sends, and sees it arrive.</param>
+    private static async Task<long> HeldOfAsync(QuicPacketConnection side, Action<bool> acknowledge, Func<Task> send)
+    {
+        await UntilHeldAsync(side, held => held == 0);
+        acknowledge(false);
+        await send();
+        long held = await HeldAsync(side);
+        acknowledge(true);
+        return held;
+    }
+
+    /// <summary>Bytes on streams that were not acknowledged.</summary>
+    private static async Task<long> HeldAsync(QuicPacketConnection side) => (await side.Connection.GetStatisticsAsync()).SendBytesHeld;
+
+    private static async Task UntilHeldAsync(QuicPacketConnection side, Func<long, bool> condition)
+    {
+        while (!condition(await HeldAsync(side)))
+        {
+            await Task.Delay(5);
+        }
     }
 
     private static ViewerGrants Access(string? token, IPAddress? address) => token == Token ? ViewerGrants.View : ViewerGrants.None;
