@@ -1,9 +1,10 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
-using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Transports;
 using Vitrine.Transports.Quic;
 using Vitrine.Wire;
+using DecodeStatus = Vitrine.Codecs.Tiles.DecodeStatus;
 
 namespace Vitrine.Viewer;
 
@@ -62,8 +63,8 @@ public sealed class HeadlessViewer : IAsyncDisposable
 
     private HeadlessViewer(Uri address, HeadlessViewerOptions options, TimeProvider time)
     {
-        (_address, _options, _time, _decoder) = (address, options, time, new PictureDecoder(time));
-        IsAcknowledging = options.Acknowledge;
+        (_address, _options, _time, _decoder) = (address, options, time, new PictureDecoder(time, options.OpenDecoder));
+        (IsAcknowledging, WhyNoVideo) = (options.Acknowledge, FindWhyNoVideo(options));
     }
 
     /// <summary>The host's clock.</summary>
@@ -96,6 +97,9 @@ public sealed class HeadlessViewer : IAsyncDisposable
     /// <summary>What is to be known about how the newest connection was made, for people: why it is not over QUIC, although that was asked
     /// for. Empty when there is nothing to say.</summary>
     public string ConnectionNote { get; private set; } = "";
+
+    /// <summary>Why the host is asked for tiles only, for people: no decoder of H.264 opens, or none any more. Empty while H.264 is decoded.</summary>
+    public string WhyNoVideo { get; private set; }
 
     /// <summary>The connection that stands; null when none does. Borrowed.</summary>
     public IPacketConnection? Connection => _connection;
@@ -300,6 +304,17 @@ public sealed class HeadlessViewer : IAsyncDisposable
         _decoder.Dispose();
     }
 
+    private static string FindWhyNoVideo(HeadlessViewerOptions options)
+    {
+        if (!options.DecodesVideo)
+        {
+            return "It was not asked for.";
+        }
+
+        using H264Decoder? decoder = options.OpenDecoder(out string reason);
+        return decoder is null ? reason : "";
+    }
+
     private async Task<ConnectResult> OpenAsync(CancellationToken cancellationToken)
     {
         PacketConnectOptions options = new()
@@ -354,7 +369,7 @@ public sealed class HeadlessViewer : IAsyncDisposable
         (Goodbye, _lastClockNs, _lastShownNs) = (null, 0, _time.GetMonotonicNanoseconds());
         _connection = connection;
         await using CancellationTokenRegistration abort = _stop.Token.Register(connection.Abort); // at once when stopped before
-        await SendAsync(new ViewerHello(_options.DecodesVideo ? ViewerCapabilities.H264 : ViewerCapabilities.None, _options.Name));
+        await SendAsync(new ViewerHello(WhyNoVideo.Length == 0 ? ViewerCapabilities.H264 : ViewerCapabilities.None, _options.Name));
         for (int i = 0; i < ClockBurst; i++)
         {
             await RequestClockAsync();
@@ -388,6 +403,12 @@ public sealed class HeadlessViewer : IAsyncDisposable
                 if (frame is { } report)
                 {
                     await AcknowledgeAsync(report);
+                }
+
+                if (WhyNoVideo.Length == 0 && _decoder.VideoFailure.Length > 0)
+                {
+                    WhyNoVideo = _decoder.VideoFailure;
+                    await SendAsync(new CapabilitiesMessage(ViewerCapabilities.None));
                 }
 
                 while (_decoder.TryTakeKeyFrameRequest(out KeyFrameRequest request))

@@ -1,3 +1,4 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Transports;
 
 namespace Vitrine.Viewer;
@@ -8,8 +9,11 @@ public sealed record HeadlessViewerOptions
     /// <summary>Told to the host.</summary>
     public string Name { get; init; } = "Vitrine headless viewer";
 
-    /// <summary>Whether the host is told that H.264 is decoded; without it everything comes as tiles.</summary>
+    /// <summary>Whether H.264 is decoded, where a decoder opens (<see cref="HeadlessViewer.WhyNoVideo"/>); without it everything comes as tiles.</summary>
     public bool DecodesVideo { get; init; } = true;
+
+    /// <summary>Opens decoders of H.264: one when the viewer is made, to see whether any opens, and one for each region of video.</summary>
+    public H264DecoderOpener OpenDecoder { get; init; } = H264Decoder.TryCreate;
 
     /// <summary>What carries the stream, when the address does not say it.</summary>
     public PacketTransport Transport { get; init; }

@@ -12,12 +12,13 @@ internal sealed class ProgramUnderTest : IDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
 
-    private ProgramUnderTest(Process process)
+    private ProgramUnderTest(Process process, string input)
     {
         _process = process;
         process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
         process.ErrorDataReceived += (_, line) => Keep(_error, line.Data);
         process.Start();
+        process.StandardInput.Write(input);
         process.StandardInput.Close();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
@@ -32,7 +33,10 @@ internal sealed class ProgramUnderTest : IDisposable
     public bool HasExited => _process.HasExited;
 
     /// <summary>Starts it. DISPLAY is that of <paramref name="display"/>, or unset.</summary>
-    public static ProgramUnderTest Start(string? display, string? folder, params string[] arguments)
+    public static ProgramUnderTest Start(string? display, string? folder, params string[] arguments) => StartWith([], "", display, folder, arguments);
+
+    /// <summary>Starts it with variables, and with text on its standard input.</summary>
+    public static ProgramUnderTest StartWith(Dictionary<string, string> variables, string input, string? display, string? folder, params string[] arguments)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "vitrine.dll");
         string host = Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet";
@@ -56,7 +60,12 @@ internal sealed class ProgramUnderTest : IDisposable
             start.Environment["DISPLAY"] = display;
         }
 
-        return new ProgramUnderTest(new Process { StartInfo = start });
+        foreach ((string variable, string value) in variables)
+        {
+            start.Environment[variable] = value;
+        }
+
+        return new ProgramUnderTest(new Process { StartInfo = start }, input);
     }
 
     /// <summary>Runs it to its end.</summary>

@@ -77,6 +77,24 @@ public sealed class SharingTests(DisplayFixture display) : IClassFixture<Display
     }
 
     [Fact]
+    public async Task WatcherWithoutLibavcodec_TakesTilesAndSaysWhyOnce()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.Start(display.Name, null, "share", "--port", "0", "--ready-file", ReadyPath);
+        await program.WaitForFileAsync(ReadyPath);
+        using JsonDocument ready = JsonDocument.Parse(await File.ReadAllBytesAsync(ReadyPath));
+        string watch = JsonSerializer.Serialize(new { url = ready.RootElement.GetProperty("url").GetString(), transport = "WebSocket", fingerprint = new string('0', 64) });
+        using ProgramUnderTest watcher = ProgramUnderTest.StartWith(
+            new() { ["VITRINE_LIBAVCODEC"] = "/nowhere/libavcodec.so" }, watch + "\n", null, null, "echo", "watch");
+        Assert.Equal(0, watcher.WaitForExit());
+        string[] lines = [.. watcher.Output.Split('\n').Where(line => line.Contains("/nowhere/libavcodec.so", StringComparison.Ordinal))];
+        using JsonDocument said = JsonDocument.Parse(Assert.Single(lines));
+        Assert.Equal("websocket", said.RootElement.GetProperty("transport").GetString());
+        Assert.Contains("cannot be loaded", said.RootElement.GetProperty("whyNoVideo").GetString(), StringComparison.Ordinal);
+        program.Signal("TERM");
+        Assert.Equal(0, program.WaitForExit());
+    }
+
+    [Fact]
     public async Task SecondCtrlC_EndsAtOnce()
     {
         using ProgramUnderTest program = ProgramUnderTest.Start(display.Name, null, "share", "--port", "0", "--ready-file", ReadyPath);

@@ -65,6 +65,19 @@ internal sealed class Host : IAsyncDisposable
         }
     }
 
+    /// <summary>Plays noise, each frame when the viewer has the one before, until a condition holds.</summary>
+    public async Task PlayUntilAsync(HeadlessViewer viewer, DeviceRectangle where, Func<bool> condition, string what)
+    {
+        using CancellationTokenSource deadline = new(Patience);
+        for (int i = 0; !condition(); i++)
+        {
+            Assert.False(deadline.IsCancellationRequested, what);
+            long seen = viewer.FrameCount;
+            Display.PaintNoise(where, i);
+            await AssertAsync(viewer, v => v.FrameCount > seen, $"No frame {i} came.");
+        }
+    }
+
     public static MonitorRecord Monitor(int x, int y, int width, int height, string name) =>
         new(new DeviceRectangle(x, y, width, height), 1000, 0, false, name);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Vitrine.Codecs.H264;
 using Vitrine.Frames;
 using Vitrine.Server.Sharing;
 using Vitrine.Viewer;
@@ -8,6 +9,8 @@ namespace Vitrine.Server.Tests;
 
 public sealed class ShareSessionTests
 {
+    private static readonly DeviceRectangle s_film = new(64, 64, 512, 384);
+
     [Fact]
     public async Task ViewerJoinsAtAnyTime_GetsTheWholePicture()
     {
@@ -453,6 +456,46 @@ public sealed class ShareSessionTests
         await Host.AssertSoonAsync(() => host.Session.Status.Viewers == 0, "The viewer did not leave.");
         SentTotals sent = host.Session.Sent;
         Assert.True(sent is { Frames: > 0, Bytes: > 0 }, sent.ToString());
+    }
+
+    [Fact]
+    public async Task ViewerWithoutADecoder_AsksForTilesAndSaysWhy()
+    {
+        await using Host host = await Host.StartAsync();
+        await using HeadlessViewer viewer = await host.ConnectAsync(new() { OpenDecoder = None });
+        Assert.Equal("none is installed", viewer.WhyNoVideo);
+        await host.AssertShownByAsync(viewer);
+        Assert.False(Assert.Single(host.Session.Viewers).DecodesVideo);
+        await using HeadlessViewer other = await host.ConnectAsync();
+        Assert.Empty(other.WhyNoVideo);
+
+        static H264Decoder? None(out string reason)
+        {
+            reason = "none is installed";
+            return null;
+        }
+    }
+
+    [Fact]
+    public async Task DecoderOfAViewerDoesNotOpenAnyMore_TilesShowEverythingAndItSaysWhy()
+    {
+        int opened = 0;
+        SyntheticDisplay display = new(640, 480);
+        await using Host host = await Host.StartAsync(display);
+        await using HeadlessViewer viewer = await host.ConnectAsync(new() { OpenDecoder = OpenOnce });
+        Assert.Empty(viewer.WhyNoVideo);
+        await host.PlayUntilAsync(viewer, s_film, () => viewer.WhyNoVideo.Length > 0, "No region came, or its failure was not noticed.");
+        Assert.Equal("gone", viewer.WhyNoVideo);
+        await Host.AssertSoonAsync(() => !Assert.Single(host.Session.Viewers).DecodesVideo, "The host was not told.");
+        await host.PlayUntilAsync(viewer, s_film, () => viewer.Regions.Count == 0, "What was covered stays covered.");
+        await host.AssertShownByAsync(viewer, "after its decoder went away");
+        Assert.Equal(2, opened);
+
+        H264Decoder? OpenOnce(out string reason)
+        {
+            reason = "gone";
+            return Interlocked.Increment(ref opened) == 1 ? H264Decoder.TryCreate(out reason) : null;
+        }
     }
 
     private static Task<TakenPicture> TakeAsync(Host host, DeviceRectangle? region) =>

@@ -21,6 +21,11 @@ public enum DecodeStatus
     Failed,
 }
 
+/// <summary>Opens a decoder, as <see cref="H264Decoder.TryCreate"/> does.</summary>
+/// <param name="reason">Which it is; or why there is none.</param>
+/// <returns>Owned by who asked; null when there is none.</returns>
+public delegate H264Decoder? H264DecoderOpener(out string reason);
+
 /// <summary>H.264 in software, one picture out for each access unit in. For viewers without a browser.</summary>
 /// <remarks>Takes any bytes: what is wrong is a status. Memory is bounded: access units above <see cref="VideoPacket.DataBytesMax"/> are not
 /// looked at, and pictures above <see cref="PixelsMax"/> are refused when their parameter set is read, before memory is taken for them.

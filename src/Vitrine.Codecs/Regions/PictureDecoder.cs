@@ -10,7 +10,7 @@ namespace Vitrine.Codecs.Regions;
 
 /// <summary>What a viewer has done with video since its start.</summary>
 /// <param name="Decoded">Access units shown.</param>
-/// <param name="Skipped">Access units not decoded because the chain was broken.</param>
+/// <param name="Skipped">Access units not decoded because the chain was broken, or because no decoder opens any more.</param>
 /// <param name="Resets">Times a decoder did not take an access unit.</param>
 /// <param name="Bytes">Of all access units.</param>
 public readonly record struct VideoDecodeCounts(long Decoded, long Skipped, long Resets, long Bytes);
@@ -29,6 +29,7 @@ public sealed class PictureDecoder : IDisposable
 
     private readonly TileDecoder _tiles = new();
     private readonly TimeProvider _time;
+    private readonly H264DecoderOpener _openDecoder;
     private readonly Chain?[] _chains = new Chain?[RegionsReader.RegionsMax];
     private readonly DamageRegion _exposed = new();
     private readonly Queue<KeyFrameRequest> _asked = new();
@@ -37,8 +38,10 @@ public sealed class PictureDecoder : IDisposable
     private MappedMemory? _shown;
 
     /// <summary>Makes a decoder without a picture.</summary>
+    /// <param name="time">The clock.</param>
+    /// <param name="openDecoder">Opens a decoder for each region of video; null: <see cref="H264Decoder.TryCreate"/>.</param>
     /// <exception cref="DllNotFoundException">liblz4 is missing; the message names the package.</exception>
-    public PictureDecoder(TimeProvider time) => _time = time;
+    public PictureDecoder(TimeProvider time, H264DecoderOpener? openDecoder = null) => (_time, _openDecoder) = (time, openDecoder ?? H264Decoder.TryCreate);
 
     /// <summary>Of the picture; 0x0 before <see cref="Reset"/>.</summary>
     public DeviceSize Size => _tiles.Size;
@@ -63,6 +66,10 @@ public sealed class PictureDecoder : IDisposable
 
     /// <summary>What was done with video.</summary>
     public VideoDecodeCounts Counts { get; private set; }
+
+    /// <summary>Why no decoder opens, for people; empty while they do. From then on video is skipped and no key frame is asked for: the host
+    /// is to be asked for tiles (<see cref="CapabilitiesMessage"/>).</summary>
+    public string VideoFailure { get; private set; } = "";
 
     /// <summary>Regions now.</summary>
     public IReadOnlyList<ShownRegion> Regions { get; private set; } = [];
@@ -225,6 +232,12 @@ public sealed class PictureDecoder : IDisposable
         }
 
         Counts = Counts with { Bytes = Counts.Bytes + packet.Data.Length };
+        if (VideoFailure.Length > 0)
+        {
+            Counts = Counts with { Skipped = Counts.Skipped + 1 };
+            return WireStatus.Ok;
+        }
+
         Chain chain = ChainOf(head.Region);
         bool isNext = chain.Stream == head.Stream && head.Number == chain.Number + 1 && !chain.IsBroken;
         if (!isNext && !head.IsKeyFrame)
@@ -235,9 +248,13 @@ public sealed class PictureDecoder : IDisposable
         }
 
         (chain.Stream, chain.Number, chain.IsBroken) = (head.Stream, head.Number, false);
-        chain.Decoder ??= H264Decoder.TryCreate(out _);
-        YuvPicture picture = default;
-        H264.DecodeStatus decoded = chain.Decoder?.Decode(packet.Data, out picture) ?? H264.DecodeStatus.Failed;
+        if (chain.Decoder is null && (chain.Decoder = _openDecoder(out string reason)) is null)
+        {
+            GiveUpVideo(reason);
+            return WireStatus.Ok;
+        }
+
+        H264.DecodeStatus decoded = chain.Decoder.Decode(packet.Data, out YuvPicture picture);
         if (decoded == H264.DecodeStatus.Decoded && Holds(picture.Size, head.ShownSize))
         {
             Show(head, picture);
@@ -251,6 +268,15 @@ public sealed class PictureDecoder : IDisposable
         }
 
         return WireStatus.Ok;
+    }
+
+    /// <summary>What is covered keeps what it shows, until the host says that nothing is.</summary>
+    private void GiveUpVideo(string reason)
+    {
+        VideoFailure = reason;
+        Counts = Counts with { Skipped = Counts.Skipped + 1 };
+        CloseDecoders();
+        _asked.Clear();
     }
 
     /// <summary>Draws a picture where its region covers the tile plane now.</summary>
@@ -396,14 +422,18 @@ public sealed class PictureDecoder : IDisposable
         return _chains[free] = new() { Region = region }; // as many as regions: one is free
     }
 
-    private void DropVideo()
+    private void CloseDecoders()
     {
         for (int i = 0; i < _chains.Length; i++)
         {
             _chains[i]?.Dispose();
             _chains[i] = null;
         }
+    }
 
+    private void DropVideo()
+    {
+        CloseDecoders();
         Regions = [];
         _asked.Clear();
         _exposed.Clear();

@@ -32,6 +32,9 @@ public sealed class TileStore : IDisposable
     // that asks and a scroll that makes the answer old.
     private const int EagerFrames = 30;
 
+    // Room for the prefix, which every snapshot writes itself.
+    private static readonly byte[] s_noRegions = new byte[FramePrefix.SizeBytes];
+
     private readonly Lock _lock = new();
     private readonly Entry[] _entries;
     private readonly int _columns;
@@ -130,9 +133,10 @@ public sealed class TileStore : IDisposable
     /// <param name="interest">Device pixels; every tile that it touches is meant.</param>
     /// <param name="chains">How far the viewer is in the streams of video, moved on by what the snapshot takes; null for a viewer
     /// that gets none, for which covered tiles are tiles like all others.</param>
+    /// <param name="endsVideo">It gets none any more, and was sent regions: the frame says that there are none.</param>
     /// <remarks>A viewer that was sent the tiles before gets copies and the tiles of this frame; any other gets the newest
     /// bytes of every tile that changed since.</remarks>
-    public SnapshotStatus TakeSnapshot(TileSnapshot into, uint sinceSequence, DeviceRectangle interest, VideoChains? chains = null)
+    public SnapshotStatus TakeSnapshot(TileSnapshot into, uint sinceSequence, DeviceRectangle interest, VideoChains? chains = null, bool endsVideo = false)
     {
         ArgumentNullException.ThrowIfNull(into);
         into.Release();
@@ -169,6 +173,11 @@ public sealed class TileStore : IDisposable
             }
             else
             {
+                if (chains is null && endsVideo)
+                {
+                    into.SetRegions(s_noRegions, 0);
+                }
+
                 status = Collect(into, since, asDelta, chains, area, left, top, right, bottom, out newlyWanted);
             }
         }

@@ -59,8 +59,9 @@ public static class LiveAgent
         };
         await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(new Uri(watch.Url), options, null, cancellationToken);
         bool hasPicture = await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, s_firstPicture);
+        string? noVideo = WhyNoVideo(viewer);
         LiveReady ready = new(
-            hasPicture ? null : $"No picture came within {s_firstPicture.TotalSeconds} s.", viewer.Transport, Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
+            hasPicture ? null : $"No picture came within {s_firstPicture.TotalSeconds} s.", viewer.Transport, Stopwatch.GetElapsedTime(begun).TotalMilliseconds, noVideo);
         IPAddress? address = FindAddress();
         NetworkAddressChangedEventHandler moved = (_, _) =>
         {
@@ -92,9 +93,12 @@ public static class LiveAgent
             Connections = viewer.ConnectionCount,
             VideoSkipped = viewer.VideoCounts.Skipped,
             UnitsDropped = (viewer.Connection as QuicPacketConnection)?.UnitsDropped ?? 0,
+            WhyNoVideo = noVideo is null ? WhyNoVideo(viewer) : null,
             CpuNs = (long)(Environment.CpuUsage.TotalTime - cpuBefore).TotalNanoseconds,
         };
     }
+
+    private static string? WhyNoVideo(HeadlessViewer viewer) => viewer.WhyNoVideo.Length > 0 ? viewer.WhyNoVideo : null;
 
     /// <summary>The address that this machine has now; null when it has none.</summary>
     private static IPAddress? FindAddress() => NetworkInterface.GetAllNetworkInterfaces()

@@ -20,7 +20,8 @@ internal sealed record LiveWatch
 /// <param name="Failure">Null when there is.</param>
 /// <param name="Transport">What carries it.</param>
 /// <param name="ConnectMs">From the first packet to the first picture.</param>
-internal sealed record LiveReady(string? Failure, string Transport, double ConnectMs);
+/// <param name="WhyNoVideo">Why everything comes as tiles; null when H.264 is decoded.</param>
+internal sealed record LiveReady(string? Failure, string Transport, double ConnectMs, string? WhyNoVideo = null);
 
 /// <summary>A painted frame that was seen for the first time. Times are monotonic nanoseconds of this machine, host and viewer alike.</summary>
 /// <param name="Number">As its strip says.</param>
@@ -59,11 +60,15 @@ internal sealed record LiveResult
     /// <summary>Video packets that did not come, or too late to be of use; of QUIC.</summary>
     public long UnitsDropped { get; init; }
 
+    /// <summary>Why H.264 was not decoded to the end, when the agent did not say so at the beginning; else null.</summary>
+    public string? WhyNoVideo { get; init; }
+
     /// <summary>Processor time of the agent, nanoseconds.</summary>
     public long CpuNs { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(LiveWatch))]
 [JsonSerializable(typeof(LiveReady))]
 [JsonSerializable(typeof(LiveGlance))]

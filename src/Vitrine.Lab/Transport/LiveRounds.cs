@@ -147,6 +147,12 @@ internal static class LiveRounds
                 return ready.Failure;
             }
 
+            if (ready.WhyNoVideo is not null)
+            {
+                _ = await agent.EndAsync(cancellationToken);
+                return NoVideo(ready.WhyNoVideo);
+            }
+
             using var load = new FilmLoad(painting, film, DeviceRectangle.Of(film.Size), FramesPerSecond);
             using var painter = new MotionPainter(painting, load, options.Time);
             painter.Start();
@@ -174,9 +180,9 @@ internal static class LiveRounds
                 network.ChangePath(); // back, for the next one
             }
 
-            if (result.Failure is not null)
+            if (result.Failure is not null || result.WhyNoVideo is not null)
             {
-                return result.Failure;
+                return result.Failure ?? NoVideo(result.WhyNoVideo!);
             }
 
             List<(long PaintedNs, LiveSight Sight)> sights = [];
@@ -202,6 +208,9 @@ internal static class LiveRounds
             series.Add(frames, sights, fromNs, untilNs, result, ready, cpuAfter - cpuBefore);
             return null;
         }
+
+        // A film that comes as tiles is another measurement.
+        private static string NoVideo(string why) => $"The viewer does not decode H.264: {why}";
 
         private async Task WaitForBeginAsync(MotionPainter painter, CancellationToken cancellationToken)
         {

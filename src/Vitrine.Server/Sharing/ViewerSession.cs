@@ -66,6 +66,7 @@ internal sealed class ViewerSession : IDisposable
     private uint _lastSequence;
     private bool _isSnapshotHeld;
     private bool _takesVideo;
+    private bool _mayHaveRegions;
     private int _cursorShapeVersion;
     private int _cursorPositionVersion;
 
@@ -460,6 +461,7 @@ internal sealed class ViewerSession : IDisposable
         if (!header.Flags.HasFlag(PacketFlags.More))
         {
             ReleaseSnapshot(); // the bytes are in our buffer: a viewer that stalls now holds no tiles
+            _mayHaveRegions = _takesVideo; // one that gave video up was told that there are none
             Interlocked.Increment(ref _framesSent);
             ShareMeter.FramesSent.Add(1);
         }
@@ -482,10 +484,11 @@ internal sealed class ViewerSession : IDisposable
             _lastSequence = 0;
         }
 
-        switch (_store.TakeSnapshot(_snapshot, _lastSequence, _interest, _takesVideo ? _chains : null))
+        switch (_store.TakeSnapshot(_snapshot, _lastSequence, _interest, _takesVideo ? _chains : null, endsVideo: _mayHaveRegions))
         {
             case SnapshotStatus.Ready:
                 _isSnapshotHeld = true;
+                _mayHaveRegions |= _takesVideo;
                 uint merged = _lastSequence == 0 ? 0 : _snapshot.Sequence - _lastSequence - 1;
                 if (merged is > 0 and < int.MaxValue)
                 {

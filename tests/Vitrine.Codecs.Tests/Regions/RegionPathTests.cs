@@ -1,3 +1,4 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tests.Tiles;
 using Vitrine.Codecs.Tiles;
@@ -130,6 +131,48 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         }
 
         Assert.InRange(motion.Coder.Counts.KeyFrames - before, 6, 9); // 2 s
+    }
+
+    [Fact]
+    public void NoDecoderOpensAnyMore_NothingIsAskedForAndTilesShowEverything()
+    {
+        using Motion motion = new(12);
+        int opened = 0;
+        using VideoViewer viewer = new(motion.Store, TimeProvider.System, decodesVideo: true, openDecoder: OpenOnce);
+        Play(30);
+        Assert.True(viewer.Decoder.Counts.Decoded > 5);
+        Assert.Empty(viewer.Decoder.VideoFailure);
+        motion.Rest(4_000);
+        viewer.Update(motion.Coder);
+        Play(30); // another region: another decoder
+        Assert.Equal("the library is gone", viewer.Decoder.VideoFailure);
+        Assert.Equal(2, opened);
+        Assert.Equal(0, viewer.KeyFramesAsked);
+        Assert.NotEmpty(viewer.Decoder.Regions);
+        viewer.WithdrawVideo();
+        for (int i = 0; i < 10; i++)
+        {
+            Play(1);
+            viewer.AssertExact(motion.Screen);
+        }
+
+        Assert.NotEmpty(motion.Viewer.Decoder.Regions); // the other one goes on
+        Assert.Equal(2, opened);
+
+        void Play(int frames)
+        {
+            for (int i = 0; i < frames; i++)
+            {
+                motion.Play(1);
+                viewer.Update(motion.Coder);
+            }
+        }
+
+        H264Decoder? OpenOnce(out string reason)
+        {
+            reason = "the library is gone";
+            return ++opened == 1 ? H264Decoder.TryCreate(out reason) : null;
+        }
     }
 
     [Fact]

@@ -1,8 +1,10 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tests.Tiles;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
 using Vitrine.Wire;
+using DecodeStatus = Vitrine.Codecs.Tiles.DecodeStatus;
 
 namespace Vitrine.Codecs.Tests.Regions;
 
@@ -13,18 +15,19 @@ internal sealed class VideoViewer : IDisposable
     private readonly TileStore _store;
     private readonly TileSnapshot _snapshot = new();
     private uint _since;
+    private bool _endsVideo;
 
-    public VideoViewer(TileStore store, TimeProvider time, bool decodesVideo, DeviceRectangle? interest = null)
+    public VideoViewer(TileStore store, TimeProvider time, bool decodesVideo, DeviceRectangle? interest = null, H264DecoderOpener? openDecoder = null)
     {
         (_store, Interest) = (store, interest ?? DeviceRectangle.Of(store.Size));
         Chains = decodesVideo ? new() : null;
-        Decoder = new(time);
+        Decoder = new(time, openDecoder);
         Decoder.Reset(store.Size, store.Generation);
     }
 
     public DeviceRectangle Interest { get; }
 
-    public VideoChains? Chains { get; }
+    public VideoChains? Chains { get; private set; }
 
     public PictureDecoder Decoder { get; }
 
@@ -32,21 +35,27 @@ internal sealed class VideoViewer : IDisposable
 
     public int VideoPackets { get; private set; }
 
+    /// <summary>Key frames that the decoder asked for.</summary>
+    public int KeyFramesAsked { get; private set; }
+
     public long Bytes { get; private set; }
 
     /// <summary>Loses every packet of video for which it is true: what a broken path would do.</summary>
     public Func<VideoHead, bool> Loses { get; set; } = _ => false;
 
+    /// <summary>Tells the host that video is not decoded any more.</summary>
+    public void WithdrawVideo() => (Chains, _since, _endsVideo) = (null, 0, true);
+
     /// <summary>Takes what is there, has the coder make what is wanted, applies it.</summary>
     public void Update(RegionCoder coder)
     {
-        SnapshotStatus status = _store.TakeSnapshot(_snapshot, _since, Interest, Chains);
+        SnapshotStatus status = _store.TakeSnapshot(_snapshot, _since, Interest, Chains, _endsVideo);
         // The coder gives a part of its time to covered tiles only; every look at the tests' clock lets some pass.
         for (int i = 0; status == SnapshotStatus.NeedsCoding; i++)
         {
             Assert.True(i < 10_000, "What is wanted is not coded.");
             coder.CodeWanted();
-            status = _store.TakeSnapshot(_snapshot, _since, Interest, Chains);
+            status = _store.TakeSnapshot(_snapshot, _since, Interest, Chains, _endsVideo);
         }
 
         _since = _snapshot.Sequence;
@@ -65,7 +74,8 @@ internal sealed class VideoViewer : IDisposable
             more = (header.Flags & PacketFlags.More) != 0;
             RegionsPackets += header.Type == PacketType.Regions ? 1 : 0;
             VideoPackets += header.Type == PacketType.Video ? 1 : 0;
-            Assert.True(Chains is not null || header.Type is not (PacketType.Regions or PacketType.Video), "Video for a viewer without it.");
+            bool isEnd = _endsVideo && header.Type == PacketType.Regions;
+            Assert.True(Chains is not null || isEnd || header.Type is not (PacketType.Regions or PacketType.Video), "Video for a viewer without it.");
             if (header.Type == PacketType.Video)
             {
                 Assert.Equal(WireStatus.Ok, VideoPacket.TryRead(payload, _store.Size, out VideoPacket packet));
@@ -79,8 +89,10 @@ internal sealed class VideoViewer : IDisposable
         }
 
         _snapshot.Release();
+        _endsVideo = false;
         while (Decoder.TryTakeKeyFrameRequest(out KeyFrameRequest request))
         {
+            KeyFramesAsked++;
             Assert.True(Chains!.Break(request.Region));
         }
     }
