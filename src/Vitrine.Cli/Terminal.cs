@@ -31,7 +31,16 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool outputI
     /// <returns><paramref name="exitCode"/>, so that a verb can end with it.</returns>
     public int Fail(int exitCode, string what, string? why = null, string? mend = null)
     {
-        string prefix = ErrorHasColour ? "\e[31mvitrine:\e[0m " : "vitrine: ";
+        Tell("\e[31m", what, why, mend);
+        return exitCode;
+    }
+
+    /// <summary>Prints what a person should know while the program goes on, as <see cref="Fail"/> prints errors.</summary>
+    public void Warn(string what, string? why = null, string? mend = null) => Tell("\e[33m", what, why, mend);
+
+    private void Tell(string colour, string what, string? why, string? mend)
+    {
+        string prefix = ErrorHasColour ? $"{colour}vitrine:\e[0m " : "vitrine: ";
         string text = prefix + OneLine(what);
         foreach (string? line in (string?[])[why, mend])
         {
@@ -39,7 +48,6 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool outputI
         }
 
         Error.WriteLine(text);
-        return exitCode;
     }
 
     /// <summary>Bold where there are colours.</summary>

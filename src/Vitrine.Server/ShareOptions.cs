@@ -20,6 +20,13 @@ public sealed record ShareOptions
     /// <summary>Told every decision of the region coder, on the session's thread; null: nobody.</summary>
     public Action<RegionDecision>? Trace { get; init; }
 
+    /// <summary>Told why what moves is sent as tiles although it should be video (an encoder that failed, or none that opens), for people:
+    /// each reason once, at most <see cref="ShareSession.VideoFailuresToldMax"/> of them, on the session's thread; null: nobody.</summary>
+    public Action<string>? VideoFailed { get; init; }
+
+    /// <summary>In place of this machine's encoders; borrowed. Tests bring their own.</summary>
+    internal IVideoEncoderSource? Encoders { get; init; }
+
     /// <summary>What cannot be used; empty when all is well.</summary>
     /// <param name="sourceOf">Says for a key where its value came from; null: «default».</param>
     public IReadOnlyList<OptionError> Validate(Func<string, string>? sourceOf = null)

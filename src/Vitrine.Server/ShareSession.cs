@@ -27,8 +27,9 @@ public sealed class SourceUnavailableException : Exception
 /// <param name="Viewers">Connected now.</param>
 /// <param name="FramesCaptured">Since the start.</param>
 /// <param name="IsSharing">Whether it is shared; false between <see cref="ShareSession.StopSharing"/> and <see cref="ShareSession.StartSharing"/>.</param>
+/// <param name="VideoFailure">Why what moved last was sent as tiles although it should have been video; empty when video works, or was not tried.</param>
 public readonly record struct ShareStatus(
-    TopologyState State, bool IsOpen, string SourceName, DeviceSize Size, uint Generation, int Viewers, long FramesCaptured, bool IsSharing);
+    TopologyState State, bool IsOpen, string SourceName, DeviceSize Size, uint Generation, int Viewers, long FramesCaptured, bool IsSharing, string VideoFailure);
 
 /// <summary>What was sent to all viewers since the start of a session, those that have left included.</summary>
 /// <param name="Frames">Handed to their connections.</param>
@@ -45,6 +46,9 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 {
     /// <summary>How long the source stays open after the last viewer left, in milliseconds: a page that is loaded again finds it open.</summary>
     public const int LingerMs = 5_000;
+
+    /// <summary>Reasons that <see cref="ShareOptions.VideoFailed"/> is told at most.</summary>
+    public const int VideoFailuresToldMax = 16;
 
     /// <summary>Least bits a second of video: below it nothing can be made out.</summary>
     internal const int VideoBitsPerSecondMin = 250_000;
@@ -97,6 +101,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private volatile bool _isVideoWanted;
     private volatile bool _isStopping;
     private volatile bool _isSharing = true;
+    private volatile string _videoFailure = "";
     private long _framesCaptured;
 
     // A look is one wait for a frame. Who takes a picture waits for the end of one that began after it was asked.
@@ -112,6 +117,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private long _nextCaptureNs;
     private long _linksNs;
     private VideoCounts _videoCounts;
+    private readonly HashSet<string> _videoFailuresTold = [];
 
     // What the gauges were told.
     private readonly Lock _encodersLock = new();
@@ -154,7 +160,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             ShareState? state = _state;
             lock (_stateLock)
             {
-                return new(state?.State ?? TopologyState.Live, state?.Store is not null, _sourceName, _size, _generation, _viewers.Length, Interlocked.Read(ref _framesCaptured), _isSharing);
+                return new(state?.State ?? TopologyState.Live, state?.Store is not null, _sourceName, _size, _generation, _viewers.Length, Interlocked.Read(ref _framesCaptured), _isSharing, _videoFailure);
             }
         }
     }
@@ -510,7 +516,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         store.Changed += SignalViewers;
         store.CodingWanted += WakeThread;
         _store = store;
-        _coder = new RegionCoder(store, _time, _encoders, _options.Trace)  { FramesPerSecondMax = _options.FramesPerSecondMax };
+        _coder = new RegionCoder(store, _time, _options.Encoders ?? _encoders, _options.Trace) { FramesPerSecondMax = _options.FramesPerSecondMax };
         _nextCaptureNs = 0;
         lock (_stateLock)
         {
@@ -527,9 +533,9 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             // Frames are numbered on across generations, so that a late acknowledgement of an old one cannot be taken for a new one.
             _lastSequence = _store.Sequence;
             _store.Dispose(); // what viewers are being sent stays until they have it
-            NoteVideo(_coder!.Counts);
+            NoteVideo(_coder!);
             _videoCounts = default;
-            _coder.Dispose();
+            _coder!.Dispose();
             (_store, _coder) = (null, null);
         }
     }
@@ -659,7 +665,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         _linksNs = nowNs;
-        NoteVideo(coder.Counts);
+        NoteVideo(coder);
         ViewerSession[] viewers = _viewers;
         long first = 0, second = long.MaxValue;
         foreach (ViewerSession viewer in viewers)
@@ -695,14 +701,33 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         coder.BitsPerSecondMax = ((int)first, (int)Math.Min(second, int.MaxValue));
     }
 
-    private void NoteVideo(in VideoCounts counts)
+    private void NoteVideo(RegionCoder coder)
     {
+        VideoCounts counts = coder.Counts;
+        if (counts.Failures > _videoCounts.Failures)
+        {
+            TellVideoFailure(coder.FailureReason);
+        }
+        else if (counts.Units > _videoCounts.Units)
+        {
+            _videoFailure = "";
+        }
+
         ShareMeter.VideoUnits.Add(counts.Units - _videoCounts.Units);
         ShareMeter.VideoKeyFrames.Add(counts.KeyFrames - _videoCounts.KeyFrames);
         ShareMeter.VideoBytes.Add(counts.Bytes - _videoCounts.Bytes);
         ShareMeter.VideoFailures.Add(counts.Failures - _videoCounts.Failures);
         ShareMeter.TilesRefined.Add(counts.RefinedTiles - _videoCounts.RefinedTiles);
         _videoCounts = counts;
+    }
+
+    private void TellVideoFailure(string reason)
+    {
+        _videoFailure = reason;
+        if (_options.VideoFailed is { } told && _videoFailuresTold.Count < VideoFailuresToldMax && _videoFailuresTold.Add(reason))
+        {
+            told(reason);
+        }
     }
 
     private void CloseIdleEncoders(TimeSpan idleFor)

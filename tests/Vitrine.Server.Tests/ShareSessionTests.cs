@@ -498,6 +498,41 @@ public sealed class ShareSessionTests
         }
     }
 
+    [Fact]
+    public async Task NoEncoder_ToldOnceAndOverWhenOneWorks()
+    {
+        const string reason = "libx264: none is installed";
+        List<string> told = [];
+        SyntheticDisplay display = new(640, 480);
+        using BrokenEncoders encoders = new(reason);
+        ShareOptions options = new() { Name = "test", FramesPerSecondMax = 240, Encoders = encoders, VideoFailed = Tell };
+        await using Host host = await Host.StartAsync(display, options);
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        Assert.Empty(host.Session.Status.VideoFailure);
+        await host.PlayUntilAsync(viewer, s_film, () => host.Session.Status.VideoFailure.Length > 0, "No encoder was asked for.");
+        Assert.Equal(reason, host.Session.Status.VideoFailure);
+
+        // With a new size it is tried again at once.
+        display.Resize(656, 480);
+        await host.PlayUntilAsync(viewer, s_film, () => encoders.Asked > 1, "It is not tried again.");
+        encoders.Mend();
+        display.Resize(640, 480);
+        await host.PlayUntilAsync(viewer, s_film, () => viewer.VideoCounts.Decoded > 0, "No video came.");
+        await host.PlayUntilAsync(viewer, s_film, () => host.Session.Status.VideoFailure.Length == 0, "It is still said that video does not work.");
+        lock (told)
+        {
+            Assert.Equal([reason], told);
+        }
+
+        void Tell(string why)
+        {
+            lock (told)
+            {
+                told.Add(why);
+            }
+        }
+    }
+
     private static Task<TakenPicture> TakeAsync(Host host, DeviceRectangle? region) =>
         host.Session.TakePictureAsync(region, CancellationToken.None).WaitAsync(Host.Patience);
 

@@ -73,7 +73,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         try
         {
             trace = settings.Trace is { } tracePath
-                ? new RegionTrace(tracePath, reason => terminal.Error.WriteLine($"vitrine: tracing has ended, sharing goes on: {reason}"))
+                ? new RegionTrace(tracePath, reason => terminal.Warn("Tracing has ended, sharing goes on.", reason))
                 : null;
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
@@ -97,6 +97,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             Video = settings.Video == "on",
             VideoBitsPerSecondMax = settings.Bitrate * 1_000_000,
             Trace = trace is null ? null : trace.Write,
+            VideoFailed = reason => terminal.Warn("What moves is sent as exact tiles: video does not work.", reason, "It is tried again every ten seconds. vitrine doctor tries every encoder."),
         });
 
         // The web server takes as long to start as the display: both at once.

@@ -76,24 +76,28 @@ public sealed class H264Encoder : IDisposable
             return null;
         }
 
-        List<string> refusals = [];
+        List<(string Name, string Why)> refusals = [];
         foreach (string name in options.Encoder is { } wanted ? [wanted] : H264Support.EncoderNames)
         {
             string answer = options.Encoder is null ? H264Support.FaultOfHardware(name) ?? "" : "";
             EncoderBackEnd? backEnd = answer.Length == 0 ? H264Support.TryOpenEncoder(name, options, out answer) : null;
             if (backEnd is not null)
             {
-                string why = refusals.Count == 0 ? "" : $" ({string.Join("; ", refusals)})";
+                string why = refusals.Count == 0 ? "" : $" ({Describe(refusals)})";
                 reason = $"{name}: {answer}{why}";
                 return new(backEnd, options);
             }
 
-            refusals.Add($"{name}: {answer}");
+            refusals.Add((name, answer));
         }
 
-        reason = string.Join("; ", refusals);
+        reason = Describe(refusals);
         return null;
     }
+
+    /// <summary>What several of them lack is said once.</summary>
+    internal static string Describe(IEnumerable<(string Name, string Why)> refusals) => string.Join(
+        "; ", refusals.GroupBy(refusal => refusal.Why).Select(same => $"{string.Join(", ", same.Select(refusal => refusal.Name))}: {same.Key}"));
 
     /// <summary>Makes one of a back end, for tests.</summary>
     internal static H264Encoder Create(EncoderBackEnd backEnd, H264EncoderOptions options) => new(backEnd, options);

@@ -47,6 +47,8 @@ public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
 
         public YuvPicture Input => encoder.Input;
 
+        public string FailureReason => encoder.FailureReason;
+
         public bool TrySetBitsPerSecondMax(int bitsPerSecond) => encoder.TrySetBitsPerSecondMax(bitsPerSecond);
 
         public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame) =>

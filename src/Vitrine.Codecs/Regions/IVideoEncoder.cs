@@ -13,6 +13,9 @@ public interface IVideoEncoder : IDisposable
     /// <summary>The picture that is encoded next, 4:2:0: written in place. What is not written stays as it was.</summary>
     YuvPicture Input { get; }
 
+    /// <summary>Why it has failed, for people; empty until then.</summary>
+    string FailureReason { get; }
+
     /// <summary>Most bits a second from the next picture on.</summary>
     /// <returns>False when this encoder cannot change it any more.</returns>
     bool TrySetBitsPerSecondMax(int bitsPerSecond);
@@ -22,7 +25,7 @@ public interface IVideoEncoder : IDisposable
     /// <param name="forceKeyFrame">Decoding can begin with it.</param>
     /// <param name="accessUnit">Borrowed until the next call.</param>
     /// <param name="isKeyFrame">Whether decoding can begin with it.</param>
-    /// <returns>False when the encoder has failed: dispose of it.</returns>
+    /// <returns>False when the encoder has failed (<see cref="FailureReason"/>): dispose of it.</returns>
     bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame);
 }
 

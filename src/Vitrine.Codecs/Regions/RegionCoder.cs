@@ -139,6 +139,9 @@ public sealed class RegionCoder : IDisposable
         }
     }
 
+    /// <summary>Why the newest of <see cref="VideoCounts.Failures"/> was, for people; empty before the first. The coder's thread.</summary>
+    public string FailureReason { get; private set; } = "";
+
     /// <summary>Whether anybody watches who decodes video.</summary>
     public bool IsVideoWanted { get; set; } = true;
 
@@ -455,14 +458,21 @@ public sealed class RegionCoder : IDisposable
     private void Begin(in MotionArea area, long nowNs)
     {
         int slot = Array.FindIndex(_slots, region => !region.IsLive);
-        int quality = IsFirstQualityWanted ? 0 : 1;
-        if (slot < 0 || !TryOpen(slot, quality, area.Bounds, CodedSize(area.Bounds, quality), nowNs))
+        if (slot < 0)
         {
             return;
         }
 
+        // A failure is told with them.
         Slot region = _slots[slot];
-        (region.IsLive, region.Number, region.Bounds) = (true, ++_lastNumber, area.Bounds);
+        (region.Number, region.Bounds) = (++_lastNumber, area.Bounds);
+        int quality = IsFirstQualityWanted ? 0 : 1;
+        if (!TryOpen(slot, quality, area.Bounds, CodedSize(area.Bounds, quality), nowNs))
+        {
+            return;
+        }
+
+        region.IsLive = true;
         (region.MovedNs, region.WorthNs, region.Found, region.FoundNs) = (nowNs, nowNs, area.Bounds, nowNs);
         _plane.Set(slot, region.Number, area.Bounds);
         _isPlaneChanged = true;
@@ -706,7 +716,7 @@ public sealed class RegionCoder : IDisposable
         bool isForced = stream.Number == 0 || (stream.IsKeyFrameOwed && nowNs - stream.KeyFrameNs >= KeyFrameNsMin);
         if (!encoder.TryEncode(frame.Times.CapturedNs, isForced, out ReadOnlySpan<byte> unit, out bool isKeyFrame) || unit.Length > VideoPacket.DataBytesMax)
         {
-            Fail(slot, nowNs, "the encoder has failed");
+            Fail(slot, nowNs, encoder.FailureReason.Length > 0 ? encoder.FailureReason : $"the encoder made {unit.Length} bytes of a picture: more than a packet holds");
             return;
         }
 
@@ -821,6 +831,7 @@ public sealed class RegionCoder : IDisposable
             _counts = _counts with { Failures = _counts.Failures + 1 };
         }
 
+        FailureReason = reason;
         _failedUntilNs = nowNs + FailedNs;
         _mayHaveMore = true;
         Slot region = _slots[slot];

@@ -237,6 +237,7 @@ internal sealed class DesktopService : IDisposable
             Generation = status.Generation,
             ViewerCount = (uint)status.Viewers,
             ViewersMax = (uint)_seats.Max,
+            VideoFailure = status.VideoFailure,
         };
         session.Grants.AddRange(ToMessages(call.Grants));
         return session;

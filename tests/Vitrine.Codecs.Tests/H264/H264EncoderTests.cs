@@ -140,6 +140,10 @@ public sealed class H264EncoderTests
         Assert.InRange(bytes * 8 / 4, 1_300_000, 2_600_000); // 60 pictures at 15 a second are four seconds
     }
 
+    [Fact]
+    public void SeveralLackTheSame_SaidOnce() =>
+        Assert.Equal("a, b: no library; c: no device", H264Encoder.Describe([("a", "no library"), ("c", "no device"), ("b", "no library")]));
+
     [Theory]
     [InlineData(14, 64, "smaller")]
     [InlineData(64, 0, "smaller")]

@@ -186,7 +186,8 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         }
 
         Assert.Equal(1, motion.Coder.Counts.Failures);
-        Assert.Contains(motion.Decisions, decision => decision.Step == RegionStep.EndsByFailure && decision.Detail == "the encoder has failed");
+        Assert.Contains(motion.Decisions, decision => decision.Step == RegionStep.EndsByFailure && decision.Detail == "the driver went away");
+        Assert.Equal("the driver went away", motion.Coder.FailureReason);
         motion.Viewer.AssertExact(motion.Screen);
         motion.Play(330);
         Assert.True(motion.Coder.Counts.Failures >= 2);
@@ -244,7 +245,13 @@ public sealed class RegionPathTests(ITestOutputHelper output)
         using Motion motion = new(4, new FailingEncoders { Reason = "none here" });
         motion.Play(60);
         Assert.Equal(0, motion.Coder.Counts.Units);
-        Assert.Contains(motion.Decisions, decision => decision.Detail == "none here");
+        RegionDecision told = Assert.Single(motion.Decisions, decision => decision.Detail == "none here");
+        Assert.NotEqual(0, told.Region);
+        Assert.True(motion.Video.Intersects(told.Bounds), $"It names {told.Bounds}.");
+        motion.Video = new(400, 300, 200, 120);
+        motion.Play(400); // another region, after the ten seconds in which none is tried
+        told = motion.Decisions.Last(decision => decision.Detail == "none here");
+        Assert.True(new DeviceRectangle(400, 300, 200, 120).Contains(told.Bounds), $"It names {told.Bounds}.");
         motion.Viewer.AssertExact(motion.Screen);
     }
 
@@ -544,6 +551,8 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
             public YuvPicture Input => inner.Input;
 
+            public string FailureReason { get; private set; } = "";
+
             public bool TrySetBitsPerSecondMax(int bitsPerSecond) => !hasFixedRate && inner.TrySetBitsPerSecondMax(bitsPerSecond);
 
             public bool TryEncode(long ptsNs, bool forceKeyFrame, out ReadOnlySpan<byte> accessUnit, out bool isKeyFrame)
@@ -555,6 +564,7 @@ public sealed class RegionPathTests(ITestOutputHelper output)
 
                 accessUnit = default;
                 isKeyFrame = false;
+                FailureReason = "the driver went away";
                 return false;
             }
 

@@ -58,6 +58,19 @@ public sealed class DesktopServiceTests
 
     [Theory]
     [MemberData(nameof(Transports))]
+    public async Task NoEncoder_SessionSaysWhyThereIsNoVideo(string transport)
+    {
+        using BrokenEncoders encoders = new("none here");
+        await using Host host = await Host.StartAsync(new(640, 480), new() { FramesPerSecondMax = 240, Encoders = encoders });
+        await using ICallChannel channel = Channels.Open(transport, host.Server, host.Server.Token);
+        Assert.Empty((await CallAsync<Session>(channel, "GetSession", new GetSessionRequest())).VideoFailure);
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.PlayUntilAsync(viewer, new(64, 64, 512, 384), () => host.Session.Status.VideoFailure.Length > 0, "No encoder was asked for.");
+        Assert.Equal("none here", (await CallAsync<Session>(channel, "GetSession", new GetSessionRequest())).VideoFailure);
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
     public async Task Viewers_AreListedWithWhatTheyWereSent(string transport)
     {
         await using Host host = await Host.StartAsync(options: new() { Administer = true });
