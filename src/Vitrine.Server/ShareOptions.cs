@@ -2,7 +2,7 @@ using Vitrine.Codecs.Regions;
 
 namespace Vitrine.Server;
 
-/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>, <c>video</c>, <c>bitrate</c>.</summary>
+/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>, <c>video</c>, <c>bitrate</c>, <c>bitrate-min</c>.</summary>
 public sealed record ShareOptions
 {
     /// <summary>Name of the host, shown to viewers; at most 256 bytes of UTF-8 are sent.</summary>
@@ -16,6 +16,10 @@ public sealed record ShareOptions
 
     /// <summary>Most bits a second of video for one viewer, 500,000..200,000,000; a slower link gets less.</summary>
     public int VideoBitsPerSecondMax { get; init; } = 20_000_000;
+
+    /// <summary>Least bits a second of video for one viewer, 100,000 to <see cref="VideoBitsPerSecondMax"/>: however slow its link seems, its
+    /// video has as many. Below some 250,000 nothing can be made out.</summary>
+    public int VideoBitsPerSecondMin { get; init; } = 250_000;
 
     /// <summary>Told every decision of the region coder, on the session's thread; null: nobody.</summary>
     public Action<RegionDecision>? Trace { get; init; }
@@ -34,6 +38,9 @@ public sealed record ShareOptions
         OptionCheck check = new(sourceOf);
         check.Require(FramesPerSecondMax is >= 1 and <= 240, "fps", FramesPerSecondMax, "a number from 1 to 240.");
         check.Require(VideoBitsPerSecondMax is >= 500_000 and <= 200_000_000, "bitrate", VideoBitsPerSecondMax, "bits a second from 500000 to 200000000.");
+        check.Require(
+            VideoBitsPerSecondMin >= 100_000 && VideoBitsPerSecondMin <= VideoBitsPerSecondMax, "bitrate-min", VideoBitsPerSecondMin,
+            $"bits a second from 100000 to what bitrate is, {VideoBitsPerSecondMax}.");
         check.Require(!string.IsNullOrWhiteSpace(Name), "name", Name, "a name that is not empty.");
         return check.Errors;
     }

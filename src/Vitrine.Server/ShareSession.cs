@@ -50,9 +50,6 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// <summary>Reasons that <see cref="ShareOptions.VideoFailed"/> is told at most.</summary>
     public const int VideoFailuresToldMax = 16;
 
-    /// <summary>Least bits a second of video: below it nothing can be made out.</summary>
-    internal const int VideoBitsPerSecondMin = 250_000;
-
     // Below this the whole size looks worse than half of it at the same rate.
     private const long WholeSizeBitsPerSecondMin = 2_500_000;
 
@@ -209,7 +206,8 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// <summary>How often the source could not be opened.</summary>
     internal long FailedOpenings => Volatile.Read(ref _failedOpenings);
 
-    internal int VideoBitsPerSecondMax => _options.VideoBitsPerSecondMax;
+    /// <summary>Bits a second of video for one viewer.</summary>
+    internal (int Floor, int Ceiling) VideoBitsPerSecond => (_options.VideoBitsPerSecondMin, _options.VideoBitsPerSecondMax);
 
     internal CursorState Cursor { get; } = new();
 

@@ -36,6 +36,9 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("--port", "70000", "port", "0 to 65535")]
     [InlineData("--port", "eighty", "port", "0 to 65535")]
     [InlineData("--fps", "0", "fps", "1 to 240")]
+    [InlineData("--bitrate", "0.5", "bitrate", "1 to 200")]
+    [InlineData("--bitrate-min", "0.05", "bitrate-min", "0.1 to 200")]
+    [InlineData("--bitrate-min", "1e0", "bitrate-min", "0.1 to 200")]
     [InlineData("--cpus", "3-1", "cpus", "0-3,6")]
     [InlineData("--cpus", "1024", "cpus", "0-3,6")]
     [InlineData("--cpus", "0,,1", "cpus", "0-3,6")]
@@ -96,6 +99,17 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("--region", "1x1+0+0", "--window", "active")]
     [InlineData("--monitor", "A", "--window", "active")]
     public void TwoKindsOfSource_AreAnError(string a, string aValue, string b, string bValue) => Assert.NotNull(Read([a, aValue, b, bValue], [], null).Error);
+
+    [Fact]
+    public void FloorOfTheBitrate_IsReadAndNotAboveItsCeiling()
+    {
+        Assert.Equal(0.25, Read([], [], null).Settings!.BitrateMin);
+        Assert.Equal(1.5, Read([], new() { ["VITRINE_BITRATE_MIN"] = "1.5" }, "bitrate: 2\n").Settings!.BitrateMin);
+        Assert.Equal(2, Read(["--bitrate", "2", "--bitrate-min", "2"], [], null).Settings!.BitrateMin);
+        SettingError error = Read(["--bitrate", "1"], [], "bitrate-min: 1.5\n").Error!;
+        Assert.Equal("bitrate-min is 1.5 Mbit/s, bitrate is 1.", error.What);
+        Assert.Contains("0.1 to what bitrate is", error.Mend, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void CertificateWithoutKey_IsAnError() => Assert.Contains("key", Read(["--cert", GetType().Assembly.Location], [], null).Error!.Mend, StringComparison.Ordinal);

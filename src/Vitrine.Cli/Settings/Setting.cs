@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Frames;
+using static System.FormattableString;
 
 namespace Vitrine.Cli.Settings;
 
@@ -46,7 +47,8 @@ internal sealed class Setting
         new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
         new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
         new("video", "on|off", "whether what keeps moving is sent as video to browsers that decode it (default: on)", "on or off", text => text is "on" or "off"),
-        new("bitrate", "N", $"most Mbit/s of video for one viewer (default: {ShareSettings.DefaultBitrate})", $"1 to {ShareSettings.BitrateMax}", IsNumber(1, ShareSettings.BitrateMax)),
+        new("bitrate", "N", $"most Mbit/s of video for one viewer (default: {ShareSettings.DefaultBitrate})", $"1 to {ShareSettings.BitrateMost}", IsNumber(1, ShareSettings.BitrateMost)),
+        new("bitrate-min", "N", Invariant($"least Mbit/s of video for one viewer, however slow its link seems (default: {ShareSettings.DefaultBitrateMin})"), Invariant($"{ShareSettings.BitrateMinLeast} to {ShareSettings.BitrateMost}, and no more than bitrate"), IsDecimal(ShareSettings.BitrateMinLeast, ShareSettings.BitrateMost)),
         new("trace", "FILE", "writes why what became video, and what both ways cost, a JSON line a decision", "a file", IsText(4096)),
         new("backend", "NAME", $"how the screen is read (default: auto, the fastest that works): auto, {s_backEnds}", $"auto, {s_backEnds}", text => text is "auto" || X11Capture.BackEndNames.Contains(text)),
         new("listen", "ADDRESS", $"address to listen on; other than loopback it is TLS only (default: {ShareSettings.DefaultListen})", "an IP address of this machine, 0.0.0.0 for all", text => IPAddress.TryParse(text, out _)),
@@ -142,6 +144,9 @@ internal sealed class Setting
 
     private static Func<string, bool> IsNumber(int least, int most) =>
         text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most;
+
+    private static Func<string, bool> IsDecimal(double least, double most) =>
+        text => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number >= least && number <= most;
 
     private static Func<string, bool> IsText(int lengthMax) =>
         text => text.Length >= 1 && text.Length <= lengthMax && !text.Any(char.IsControl);

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Microsoft.Extensions.Configuration;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
+using static System.FormattableString;
 
 namespace Vitrine.Cli.Settings;
 
@@ -89,6 +90,13 @@ internal static class SettingLayers
         {
             (string given, string lacking) = settings.Key is null ? ("cert", "key") : ("key", "cert");
             return new($"{given} is given without {lacking}.", "A certificate and its private key belong together.", $"Give --{lacking} FILE too, or neither: one is made on first use.");
+        }
+
+        if (settings.BitrateMin > settings.Bitrate)
+        {
+            return new(
+                Invariant($"bitrate-min is {settings.BitrateMin} Mbit/s, bitrate is {settings.Bitrate}."), "One is the least that video for a viewer has, the other the most.",
+                Invariant($"Allowed for bitrate-min: {ShareSettings.BitrateMinLeast} to what bitrate is."));
         }
 
         return settings.Token is not null && settings.TokenFile is not null

@@ -14,7 +14,9 @@ internal sealed class ShareSettings
     public const int MaxViewersMax = 1_024;
 
     public const int DefaultBitrate = 20;
-    public const int BitrateMax = 200;
+    public const int BitrateMost = 200;
+    public const double DefaultBitrateMin = 0.25;
+    public const double BitrateMinLeast = 0.1;
 
     public string? Display { get; set; }
 
@@ -33,6 +35,9 @@ internal sealed class ShareSettings
 
     /// <summary>Megabits a second.</summary>
     public int Bitrate { get; set; } = DefaultBitrate;
+
+    /// <summary>Megabits a second, at most <see cref="Bitrate"/>.</summary>
+    public double BitrateMin { get; set; } = DefaultBitrateMin;
 
     public string? Trace { get; set; }
 

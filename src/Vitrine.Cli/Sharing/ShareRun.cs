@@ -96,6 +96,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             FramesPerSecondMax = settings.Fps,
             Video = settings.Video == "on",
             VideoBitsPerSecondMax = settings.Bitrate * 1_000_000,
+            VideoBitsPerSecondMin = (int)(settings.BitrateMin * 1e6),
             Trace = trace is null ? null : trace.Write,
             VideoFailed = reason => terminal.Warn("What moves is sent as exact tiles: video does not work.", reason, "It is tried again every ten seconds. vitrine doctor tries every encoder."),
         });

@@ -89,7 +89,7 @@ internal sealed class ViewerSession : IDisposable
     public ViewerSession(ShareSession share, long id, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
     {
         (_share, Id, _connection, _grants, _time) = (share, id, connection, grants, time);
-        _link = new(ShareSession.VideoBitsPerSecondMin, share.VideoBitsPerSecondMax);
+        _link = new(share.VideoBitsPerSecond.Floor, share.VideoBitsPerSecond.Ceiling);
         _joinedNs = _progressNs = time.GetMonotonicNanoseconds();
     }
 

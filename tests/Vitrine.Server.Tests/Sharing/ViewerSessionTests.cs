@@ -26,11 +26,44 @@ public sealed class ViewerSessionTests
         await share.DisposeAsync();
     }
 
-    private static byte[] Packed<T>(T message)
+    [Fact]
+    public async Task LinkCarriesNextToNothing_RateFallsToTheFloorOfTheOptions()
+    {
+        SteppedTime time = new();
+        ShareOptions options = new() { VideoBitsPerSecondMax = 3_000_000, VideoBitsPerSecondMin = 700_000 };
+        ShareSession share = new(new SyntheticDisplay(64, 64).TryOpen, options, time);
+        await share.StartAsync();
+        await using SilentConnection connection = new();
+        Task serving = share.ServeAsync(connection, ViewerGrants.View);
+        Assert.Equal(WireStatus.Ok, connection.Give(Packed(new ViewerHello(0, "silent"))));
+        await Host.AssertSoonAsync(() => connection.LastSequence > 0, "No frame came.");
+        ViewerSession viewer = Assert.Single(share.Viewers);
+        Assert.Equal(3_000_000, viewer.VideoBitsPerSecond);
+        time.Advance(TimeSpan.FromSeconds(2));
+        long nowNs = time.GetMonotonicNanoseconds();
+        Assert.Equal(WireStatus.Ok, connection.Give(Packed(new Presented(nowNs, nowNs, 0), connection.LastSequence)));
+        await Host.AssertSoonAsync(() => viewer.VideoBitsPerSecond < 3_000_000, "The rate does not fall.");
+        Assert.Equal(700_000, viewer.VideoBitsPerSecond);
+        await share.DisposeAsync();
+        await serving.WaitAsync(Host.Patience);
+    }
+
+    [Theory]
+    [InlineData(20_000_000, 99_999, false)]
+    [InlineData(20_000_000, 100_000, true)]
+    [InlineData(500_000, 500_000, true)]
+    [InlineData(500_000, 500_001, false)]
+    public void FloorOfTheRate_IsNotAboveItsCeiling(int most, int least, bool isGood)
+    {
+        IReadOnlyList<OptionError> errors = new ShareOptions { VideoBitsPerSecondMax = most, VideoBitsPerSecondMin = least }.Validate();
+        Assert.Equal(isGood ? [] : ["bitrate-min"], errors.Select(error => error.Key));
+    }
+
+    private static byte[] Packed<T>(T message, uint sequence = 0)
         where T : IWireMessage
     {
         byte[] packet = new byte[PacketHeader.SizeBytes + message.SizeBytesMax];
-        return packet[..Packet.Write(packet, message, 0)];
+        return packet[..Packet.Write(packet, message, 0, 0, sequence)];
     }
 
     [Theory]
@@ -62,6 +95,18 @@ public sealed class ViewerSessionTests
         viewer.Close(GoodbyeReason.Closing, "");
         time.Fire();
         Assert.True(connection.IsAborted);
+    }
+
+    /// <summary>A clock that goes on when it is told to.</summary>
+    private sealed class SteppedTime : TimeProvider
+    {
+        private long _nowNs = 1_000_000_000_000;
+
+        public override long TimestampFrequency => 1_000_000_000;
+
+        public override long GetTimestamp() => Interlocked.Read(ref _nowNs);
+
+        public void Advance(TimeSpan time) => Interlocked.Add(ref _nowNs, (long)time.TotalNanoseconds);
     }
 
     /// <summary>Timers that fire when they are told to, also after they were stopped, as timers may.</summary>
@@ -96,11 +141,15 @@ public sealed class ViewerSessionTests
 
         private readonly TaskCompletionSource _taken = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _asked;
+        private uint _lastSequence;
 
         /// <summary>Ends when the first packet given was looked at: the next one is asked for.</summary>
         public Task Taken => _taken.Task;
 
         public Goodbye? Goodbye { get; private set; }
+
+        /// <summary>Of the last frame that came whole; 0 before the first.</summary>
+        public uint LastSequence => Volatile.Read(ref _lastSequence);
 
         public string Transport => "silent";
 
@@ -111,6 +160,11 @@ public sealed class ViewerSessionTests
         public ValueTask<PacketSendStatus> SendAsync(ReadOnlyMemory<byte> packet)
         {
             Assert.Equal(WireStatus.Ok, PacketHeader.TryRead(packet.Span, out PacketHeader header));
+            if (header.Sequence != 0 && !header.Flags.HasFlag(PacketFlags.More))
+            {
+                Volatile.Write(ref _lastSequence, header.Sequence);
+            }
+
             if (header.Type == PacketType.Goodbye)
             {
                 Assert.Equal(WireStatus.Ok, Wire.Goodbye.TryRead(packet.Span[PacketHeader.SizeBytes..], out Goodbye goodbye));
