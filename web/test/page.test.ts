@@ -120,7 +120,7 @@ describe('Token', () => {
 });
 
 describe('Scene', () => {
-  const live: Situation = { connection: { state: 'live' }, display: DisplayState.Live, host: 'h', source: ':0', behindMs: 5, wasCatchingUp: false };
+  const live: Situation = { connection: { state: 'live' }, display: DisplayState.Live, host: 'h', source: ':0', behindMs: 5, wasCatchingUp: false, whyNoVideo: undefined };
 
   it('Behind_CatchingUpUntilClearlyNot', () => {
     expect(sceneOf(live).state).toBe('live');
@@ -128,6 +128,16 @@ describe('Scene', () => {
     expect(sceneOf({ ...live, behindMs: 300 }).state).toBe('live');
     expect(sceneOf({ ...live, behindMs: 300, wasCatchingUp: true }).state).toBe('catchingUp');
     expect(sceneOf({ ...live, behindMs: null, wasCatchingUp: true }).state).toBe('live');
+  });
+
+  it('NoVideoHere_SaidBesideThePictureWhileItIsShown', () => {
+    expect(sceneOf(live).remark).toBeUndefined();
+    const without = { ...live, whyNoVideo: 'This browser comes without an H.264 decoder' };
+    const remark = { word: 'no video', detail: 'This browser comes without an H.264 decoder. The picture is exact, but what moves may be jerky.' };
+    expect(sceneOf(without)).toEqual({ state: 'live', word: 'live', mood: 'good', remark });
+    expect(sceneOf({ ...without, behindMs: 1_234 })).toMatchObject({ state: 'catchingUp', remark });
+    expect(sceneOf({ ...without, display: DisplayState.DisplayGone }).remark).toBeUndefined();
+    expect(sceneOf({ ...without, connection: { state: 'connecting', waitingFor: 'answer' } }).remark).toBeUndefined();
   });
 
   it('EveryTrouble_HasASentenceAndOneAction', () => {

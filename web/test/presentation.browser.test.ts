@@ -270,6 +270,17 @@ describe('Choice', () => {
         isDecoded: false, reason: expect.stringMatching(/not in a secure context/),
       }), deadline);
       await untilTilesExact(() => false);
+
+      // Seen without pressing anything; closed, the pill still says it.
+      const remark = page.locator('#remark');
+      await vi.waitFor(async () => expect(await remark.isVisible()).toBe(true), deadline);
+      expect(await page.locator('#remark-text').textContent()).toMatch(/not in a secure context .* exact, but what moves may be jerky\.$/);
+      expect(await page.locator('#pill-remark').textContent()).toBe('no video');
+      await page.click('#remark-close');
+      expect(await remark.isVisible()).toBe(false);
+      await untilShown(host.sendEverything());
+      expect(await remark.isVisible()).toBe(false);
+      expect(await page.locator('#pill-remark').isVisible()).toBe(true);
     } finally {
       await browser.close();
     }
@@ -279,6 +290,9 @@ describe('Choice', () => {
     await open('');
     expect(host.received.find(message => message.type === PacketType.ViewerHello)).toMatchObject({ capabilities: 1 });
     expect((await statistics()).video).toMatchObject({ isDecoded: true, reason: '' });
+    await vi.waitFor(async () => expect(await page.locator('html').getAttribute('data-state')).toBe('live'), deadline);
+    expect(await page.locator('#remark').isVisible()).toBe(false);
+    expect(await page.locator('#pill-remark').textContent()).toBe('');
   });
 });
 

@@ -60,6 +60,8 @@ let topology: Topology | undefined;
 let hostName = '';
 let scene: Scene | undefined;
 let isNoticeDismissed = false;
+/** What the remark said when it was closed. */
+let remarkClosed: string | undefined;
 let announced = '';
 /** Counts those that were asked for since the first. */
 let canvases = 0;
@@ -148,7 +150,10 @@ function receive(message: ToPage): void {
       statistics.setPresentation(message.figures);
       panel.update(globalThis.vitrineStatistics());
       break;
-    case 'video': statistics.setVideo(message.status); break;
+    case 'video':
+      statistics.setVideo(message.status);
+      render();
+      break;
     case 'outlines': outlines.show(message.regions, message.refined); break;
     case 'cursorShape': stage.setCursorShape(message); break;
     case 'cursorPosition': stage.setCursorPosition(message.x, message.y); break;
@@ -174,6 +179,7 @@ function currentScene(): Scene {
     source: topology?.source ?? '',
     behindMs: statistics.behindMs(nowMs()),
     wasCatchingUp: scene?.state === 'catchingUp',
+    whyNoVideo: statistics.whyNoVideo,
   });
 }
 
@@ -187,10 +193,11 @@ function render(next: Scene = currentScene()): void {
   root.dataset['state'] = scene.state;
   root.dataset['mood'] = scene.mood;
   renderNotice(scene);
+  renderRemark(scene);
   renderPill(scene);
   const what = [topology?.source, hostName].filter(Boolean).join(' on ') || 'Vitrine';
   document.title = scene.state === 'live' ? `${what} – Vitrine` : `${capital(scene.word)} · ${what} – Vitrine`;
-  const words = scene.notice ? `${scene.notice.title}. ${scene.notice.detail}` : scene.state === 'live' ? 'Live' : capital(scene.state === 'catchingUp' ? 'catching up' : scene.word);
+  const words = scene.remark && scene.state === 'live' ? `Live. ${scene.remark.detail}` : scene.notice ? `${scene.notice.title}. ${scene.notice.detail}` : scene.state === 'live' ? 'Live' : capital(scene.state === 'catchingUp' ? 'catching up' : scene.word);
   if (words !== announced) {
     announced = words;
     element('announcement').textContent = words;
@@ -219,9 +226,24 @@ function renderNotice({ state, notice }: Scene): void {
   }
 }
 
-function renderPill({ state, word }: Scene): void {
+/** Beside the picture and in the way of nothing; it stays until it is closed, or is not true any more. */
+function renderRemark({ remark }: Scene): void {
+  if (remark?.detail !== remarkClosed) remarkClosed = undefined;
+  element('remark').hidden = remark === undefined || remarkClosed !== undefined;
+  setText('remark-text', remark?.detail ?? '');
+}
+
+function closeRemark(): void {
+  remarkClosed = scene?.remark?.detail;
+  render();
+  element('stage').focus();
+}
+
+function renderPill({ state, word, remark }: Scene): void {
   const isMoving = state === 'live' || state === 'catchingUp';
   setText('pill-state', word);
+  setText('pill-remark', remark?.word ?? '');
+  element('pill-remark').title = remark?.detail ?? '';
   const framesPerSecond = statistics.framesPerSecond(nowMs());
   setText('pill-figures', !isMoving
     ? ''
@@ -397,6 +419,7 @@ function listen(): void {
     if (event.target === keysDialog) keysDialog.close();
   });
   element('pill-close').addEventListener('click', togglePill);
+  element('remark-close').addEventListener('click', closeRemark);
   element('notice-button').addEventListener('click', () => act(element('notice-button').dataset['action'] as Action));
   element('notice-form').addEventListener('submit', event => {
     event.preventDefault();

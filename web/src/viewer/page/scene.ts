@@ -23,6 +23,12 @@ export interface Scene {
     readonly action: Action;
     readonly actionLabel: string;
   };
+  /** All is well but for this: said beside the picture, not over it. */
+  readonly remark?: {
+    /** Two words for the pill. */
+    readonly word: string;
+    readonly detail: string;
+  };
 }
 
 export interface Situation {
@@ -36,6 +42,8 @@ export interface Situation {
   /** How old the newest picture was when it was shown; null when that is not known. */
   readonly behindMs: number | null;
   readonly wasCatchingUp: boolean;
+  /** Why H.264 is not decoded here, in words; undefined when it is. */
+  readonly whyNoVideo: string | undefined;
 }
 
 /** Behind from 400 ms on, and until it is less than 250 ms: no flicker between the two. */
@@ -77,8 +85,14 @@ export function sceneOf(situation: Situation): Scene {
     };
   }
   const isBehind = behindMs !== null && behindMs > (situation.wasCatchingUp ? behindUntilMs : behindFromMs);
-  if (isBehind) return { state: 'catchingUp', word: `catching up, ${(behindMs / 1_000).toFixed(1)} s behind`, mood: 'warn' };
-  return { state: 'live', word: 'live', mood: 'good' };
+  const remark = remarkOf(situation.whyNoVideo);
+  if (isBehind) return { state: 'catchingUp', word: `catching up, ${(behindMs / 1_000).toFixed(1)} s behind`, mood: 'warn', ...remark };
+  return { state: 'live', word: 'live', mood: 'good', ...remark };
+}
+
+function remarkOf(whyNoVideo: string | undefined): Pick<Scene, 'remark'> {
+  if (whyNoVideo === undefined) return {};
+  return { remark: { word: 'no video', detail: `${whyNoVideo}. The picture is exact, but what moves may be jerky.` } };
 }
 
 /** The same for a host that shares a display that went away, whether or not a picture was ever had. */

@@ -79,6 +79,11 @@ export class StatisticsWindow {
     this.#video = status;
   }
 
+  /** Why H.264 is not decoded here, in words; undefined when it is, or when that is not known yet. */
+  get whyNoVideo(): string | undefined {
+    return this.#video?.whyNot;
+  }
+
   setPresentation(figures: PresentationFigures): void {
     this.#presentation = figures;
   }
