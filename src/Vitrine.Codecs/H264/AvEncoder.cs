@@ -146,6 +146,7 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
         yield return ("color_primaries", Text(VideoColours.Primaries));
         yield return ("color_trc", Text(VideoColours.Transfer));
         yield return ("color_range", VideoColours.Range == ColourRange.Full ? "pc" : "tv");
+        yield return ("chroma_sample_location", Text(VideoColours.ChromaLocation + 1));
         yield return ("bf", "0");
         yield return ("maxrate", Text(options.BitsPerSecondMax));
         yield return ("bufsize", Text(BufferBits(options.BitsPerSecondMax)));
@@ -248,7 +249,7 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
                 yield return ("preset", "ultrafast");
                 yield return ("tune", "zerolatency");
                 yield return ("crf", "23");
-                yield return ("x264-params", "scenecut=0");
+                yield return ("x264-params", $"scenecut=0:chromaloc={Text(VideoColours.ChromaLocation)}"); // libavcodec 59 does not hand it on
                 break;
             case "h264_nvenc":
                 yield return ("preset", "p1");

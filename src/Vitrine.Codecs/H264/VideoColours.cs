@@ -18,4 +18,7 @@ internal static class VideoColours
 
     /// <summary>BT.709, which browsers take for sRGB's.</summary>
     public const int Transfer = 1;
+
+    /// <summary>In the middle of its four pixels, as conversion has it: <c>chroma_sample_loc_type</c> of ITU-T H.264, E.2.1. libavutil counts from 1.</summary>
+    public const int ChromaLocation = 1;
 }

@@ -86,15 +86,16 @@ public sealed class H264EncoderTests
     }
 
     [Theory]
-    [InlineData("libx264")]
-    [InlineData("libopenh264")]
-    public void Stream_SaysItsColoursAndThatNothingIsReordered(string name)
+    [InlineData("libx264", true)]
+    [InlineData("libopenh264", false)]
+    public void Stream_SaysItsColoursAndThatNothingIsReordered(string name, bool saysWhereChromaLies)
     {
         using H264Encoder encoder = Open(new() { Size = new(320, 192), Encoder = name });
         Assert.Equal(EncodeStatus.Encoded, encoder.TryEncode(0, true, out ReadOnlySpan<byte> unit, out _));
         SequenceParameters parameters = SequenceParameters.Read(unit);
         // BT.709's primaries and transfer, BT.601's matrix.
         Assert.Equal((1, 1, 6, false), (parameters.Primaries, parameters.Transfer, parameters.Matrix, parameters.IsFullRange));
+        Assert.Equal(saysWhereChromaLies ? (1, 1) : null, parameters.ChromaLocation); // in the middle of its four pixels
         Assert.Equal(0, parameters.ReorderedFramesMax);
         Assert.Equal(new DeviceSize(320, 192), parameters.Size);
     }

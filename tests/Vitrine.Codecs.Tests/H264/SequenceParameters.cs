@@ -2,8 +2,10 @@ using Vitrine.Frames;
 
 namespace Vitrine.Codecs.Tests.H264;
 
-/// <summary>What the first sequence parameter set of an access unit says (ITU-T H.264, 7.3.2.1.1 and E.1.1), as far as tests ask.</summary>
-internal sealed record SequenceParameters(DeviceSize Size, int Primaries, int Transfer, int Matrix, bool IsFullRange, int ReorderedFramesMax)
+/// <summary>What the first sequence parameter set of an access unit says (ITU-T H.264, 7.3.2.1.1 and E.1.1), as far as tests ask; where
+/// chroma lies is null when the stream does not say it.</summary>
+internal sealed record SequenceParameters(
+    DeviceSize Size, int Primaries, int Transfer, int Matrix, bool IsFullRange, int ReorderedFramesMax, (int Top, int Bottom)? ChromaLocation)
 {
     public static SequenceParameters Read(ReadOnlySpan<byte> accessUnit)
     {
@@ -66,11 +68,7 @@ internal sealed record SequenceParameters(DeviceSize Size, int Primaries, int Tr
         bool isFullRange = bits.Read(1) == 1;
         Assert.Equal(1, bits.Read(1));
         (int primaries, int transfer, int matrix) = (bits.Read(8), bits.Read(8), bits.Read(8));
-        if (bits.Read(1) == 1)
-        {
-            _ = (bits.Golomb(), bits.Golomb());
-        }
-
+        (int Top, int Bottom)? chromaLocation = bits.Read(1) == 1 ? (bits.Golomb(), bits.Golomb()) : null;
         if (bits.Read(1) == 1)
         {
             _ = (bits.Read(32), bits.Read(32), bits.Read(1));
@@ -81,7 +79,7 @@ internal sealed record SequenceParameters(DeviceSize Size, int Primaries, int Tr
         _ = bits.Read(1);
         Assert.Equal(1, bits.Read(1));
         _ = (bits.Read(1), bits.Golomb(), bits.Golomb(), bits.Golomb(), bits.Golomb());
-        return new(new(width, height), primaries, transfer, matrix, isFullRange, bits.Golomb());
+        return new(new(width, height), primaries, transfer, matrix, isFullRange, bits.Golomb(), chromaLocation);
     }
 
     private sealed class Bits(byte[] bytes)

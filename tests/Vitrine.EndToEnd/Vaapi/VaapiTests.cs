@@ -47,6 +47,7 @@ public sealed class VaapiTests(MemoryDriver driver) : IClassFixture<MemoryDriver
         SequenceParameters parameters = SequenceParameters.Read(unit);
         // BT.709's primaries and transfer, BT.601's matrix.
         Assert.Equal((1, 1, 6, false), (parameters.Primaries, parameters.Transfer, parameters.Matrix, parameters.IsFullRange));
+        Assert.Equal((1, 1), parameters.ChromaLocation);
         Assert.Equal(0, parameters.ReorderedFramesMax);
         Assert.Equal(new DeviceSize(320, 192), parameters.Size);
     }
