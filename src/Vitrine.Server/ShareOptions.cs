@@ -24,6 +24,9 @@ public sealed record ShareOptions
     /// <summary>Told every decision of the region coder, on the session's thread; null: nobody.</summary>
     public Action<RegionDecision>? Trace { get; init; }
 
+    /// <summary>Told every move of a viewer between the qualities of video, on the session's thread; null: nobody.</summary>
+    public Action<QualityDecision>? TraceQuality { get; init; }
+
     /// <summary>Told why what moves is sent as tiles although it should be video (an encoder that failed, or none that opens), for people:
     /// each reason once, at most <see cref="ShareSession.VideoFailuresToldMax"/> of them, on the session's thread; null: nobody.</summary>
     public Action<string>? VideoFailed { get; init; }

@@ -90,6 +90,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private volatile ViewerSession[] _viewers = [];
     private volatile PictureTaker[] _takers = [];
     private long _lastViewerId;
+    private int _withoutVideo;
     private SentTotals _sentToGone;
     private ITimer? _ticker;
     private long _tickNs;
@@ -629,6 +630,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
                 return true;
             case CaptureStatus.FormatChanged:
+                ShareMeter.VideoResized.Add(coder.Counts.Regions > 0 ? 1 : 0);
                 StartGeneration(_source!.Format.Size);
                 return true;
             case CaptureStatus.Hidden:
@@ -682,7 +684,11 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             long carried = viewer.VideoBitsPerSecond;
             bool isLow = carried < FirstQualityShare * first || carried < WholeSizeBitsPerSecondMin;
             bool isBack = carried >= FirstAgainShare * first && carried >= WholeSizeBitsPerSecondMin;
-            viewer.DecideQuality(isLow, isBack, nowNs);
+            if (viewer.DecideQuality(isLow, isBack, nowNs))
+            {
+                NoteQuality(new(nowNs, viewer.Id, viewer.VideoQuality, carried, first, viewer.QualityPauseNs));
+            }
+
             if (viewer.VideoQuality == 1)
             {
                 second = Math.Min(second, carried);
@@ -697,6 +703,12 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         coder.IsFirstQualityWanted = hasFirst;
         coder.IsSecondQualityWanted = second != long.MaxValue;
         coder.BitsPerSecondMax = ((int)first, (int)Math.Min(second, int.MaxValue));
+    }
+
+    private void NoteQuality(in QualityDecision decision)
+    {
+        (decision.Quality == 0 ? ShareMeter.QualityRaised : ShareMeter.QualityLowered).Add(1);
+        _options.TraceQuality?.Invoke(decision);
     }
 
     private void NoteVideo(RegionCoder coder)
@@ -715,6 +727,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         ShareMeter.VideoKeyFrames.Add(counts.KeyFrames - _videoCounts.KeyFrames);
         ShareMeter.VideoBytes.Add(counts.Bytes - _videoCounts.Bytes);
         ShareMeter.VideoFailures.Add(counts.Failures - _videoCounts.Failures);
+        ShareMeter.VideoSmall.Add(counts.Small - _videoCounts.Small);
         ShareMeter.TilesRefined.Add(counts.RefinedTiles - _videoCounts.RefinedTiles);
         _videoCounts = counts;
     }
@@ -798,9 +811,18 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     /// <summary>A viewer has said what it decodes, or has left.</summary>
     internal void CountVideoViewers()
     {
-        bool before = _isVideoWanted;
-        _isVideoWanted = _viewers.Any(viewer => viewer.DecodesVideo);
-        if (before != _isVideoWanted)
+        bool isChanged;
+        lock (_viewersLock)
+        {
+            bool isWanted = _viewers.Any(viewer => viewer.DecodesVideo);
+            isChanged = isWanted != _isVideoWanted;
+            _isVideoWanted = isWanted;
+            int without = _viewers.Count(viewer => viewer.IsGreeted && !viewer.DecodesVideo);
+            ShareMeter.ViewersWithoutVideo.Add(without - _withoutVideo);
+            _withoutVideo = without;
+        }
+
+        if (isChanged)
         {
             WakeThread(); // what is covered may have to be tiles again
         }

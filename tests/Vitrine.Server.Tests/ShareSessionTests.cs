@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Vitrine.Codecs.H264;
 using Vitrine.Frames;
+using Vitrine.Server.Metrics;
 using Vitrine.Server.Sharing;
 using Vitrine.Viewer;
 using Vitrine.Wire;
@@ -54,10 +55,12 @@ public sealed class ShareSessionTests
     [Fact]
     public async Task ResolutionChanges_ViewerGetsANewGeneration()
     {
-        await using Host host = await Host.StartAsync();
+        await using Host host = await Host.StartAsync(new(640, 480));
         await using HeadlessViewer viewer = await host.ConnectAsync();
         await host.AssertShownByAsync(viewer);
         uint generation = viewer.Topology!.Generation;
+        await host.PlayUntilAsync(viewer, s_film, () => viewer.VideoCounts.Decoded > 0, "No video came.");
+        long before = ShareMeter.VideoResized.Value;
 
         for (int i = 1; i <= 20; i++)
         {
@@ -65,6 +68,7 @@ public sealed class ShareSessionTests
             host.Display.PaintNoise(new(0, 0, 100, 100), i);
         }
 
+        await Host.AssertSoonAsync(() => ShareMeter.VideoResized.Value > before, "The change while video was encoded was not counted.");
         await host.AssertShownByAsync(viewer, "after changes of size");
         Assert.True(viewer.Topology!.Generation > generation);
         Assert.False(viewer.HasSeenMalformed);
@@ -531,6 +535,22 @@ public sealed class ShareSessionTests
                 told.Add(why);
             }
         }
+    }
+
+    [Fact]
+    public async Task LinkCarriesTooLittleForTheFirstQuality_ToldAndCounted()
+    {
+        TaskCompletionSource<QualityDecision> told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        long before = ShareMeter.QualityLowered.Value;
+        ShareOptions options = new() { Name = "test", FramesPerSecondMax = 240, VideoBitsPerSecondMax = 2_000_000, TraceQuality = decision => told.TrySetResult(decision) };
+        await using Host host = await Host.StartAsync(new(640, 480), options);
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.PlayUntilAsync(viewer, s_film, () => told.Task.IsCompleted, "Nothing was told.");
+        QualityDecision decision = await told.Task;
+        Assert.Equal((1, 1, 5_000_000_000), (decision.Viewer, decision.Quality, decision.PauseNs));
+        Assert.InRange(decision.BitsPerSecond, 250_000, 2_000_000);
+        Assert.InRange(decision.FirstBitsPerSecond, 250_000, 2_000_000);
+        Assert.True(ShareMeter.QualityLowered.Value > before);
     }
 
     private static Task<TakenPicture> TakeAsync(Host host, DeviceRectangle? region) =>

@@ -98,6 +98,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             VideoBitsPerSecondMax = settings.Bitrate * 1_000_000,
             VideoBitsPerSecondMin = (int)(settings.BitrateMin * 1e6),
             Trace = trace is null ? null : trace.Write,
+            TraceQuality = trace is null ? null : trace.Write,
             VideoFailed = reason => terminal.Warn("What moves is sent as exact tiles: video does not work.", reason, "It is tried again every ten seconds. vitrine doctor tries every encoder."),
         });
 

@@ -29,12 +29,15 @@ public enum RegionStep
 
     /// <summary>The encoder has failed, or there is none.</summary>
     EndsByFailure = 6,
+
+    /// <summary>Video would be cheaper, but what moves is narrower or lower than video is made of.</summary>
+    StaysSmall = 7,
 }
 
 /// <summary>One decision of the region coder.</summary>
 /// <param name="AtNs">Monotonic.</param>
 /// <param name="Step">What.</param>
-/// <param name="Region">Number of the region.</param>
+/// <param name="Region">Number of the region; 0 for none.</param>
 /// <param name="Bounds">Its rectangle.</param>
 /// <param name="Area">What both ways would cost; default where that was not asked.</param>
 /// <param name="Detail">For people; may be empty.</param>
@@ -47,7 +50,8 @@ public readonly record struct RegionDecision(long AtNs, RegionStep Step, ushort 
 /// <param name="Bytes">Of all access units.</param>
 /// <param name="RefinedTiles">Tiles made exact after they were video.</param>
 /// <param name="Failures">Encoders that failed or could not be had.</param>
-public readonly record struct VideoCounts(int Regions, long Units, long KeyFrames, long Bytes, long RefinedTiles, long Failures);
+/// <param name="Small">Times that something was worth video and smaller than video is made of.</param>
+public readonly record struct VideoCounts(int Regions, long Units, long KeyFrames, long Bytes, long RefinedTiles, long Failures, long Small);
 
 /// <summary>Codes frames: lossless tiles, and video where much keeps moving; at rest all is tiles again
 /// (<c>docs/design/004-motion.md</c>).</summary>
@@ -341,12 +345,29 @@ public sealed class RegionCoder : IDisposable
 
         foreach (ref readonly MotionArea area in areas)
         {
-            if (!IsTaken(area.Bounds) && IsLargeEnough(area.Bounds)
-                && area.IsWorthVideo(BeginBytes, BeginTime) && HasLasted(area, nowNs))
+            if (!IsTaken(area.Bounds) && area.IsWorthVideo(BeginBytes, BeginTime) && HasLasted(area, nowNs, out int pending))
             {
-                Begin(area, nowNs);
+                if (IsLargeEnough(area.Bounds))
+                {
+                    Begin(area, nowNs);
+                }
+                else if (!_pending[pending].IsTold)
+                {
+                    _pending[pending].IsTold = true;
+                    NoteSmall(area, nowNs);
+                }
             }
         }
+    }
+
+    private void NoteSmall(in MotionArea area, long nowNs)
+    {
+        lock (_countsLock)
+        {
+            _counts = _counts with { Small = _counts.Small + 1 };
+        }
+
+        _trace?.Invoke(new(nowNs, RegionStep.StaysSmall, 0, area.Bounds, area, ""));
     }
 
     /// <summary>A live region takes the shape of what moves in it.</summary>
@@ -413,26 +434,25 @@ public sealed class RegionCoder : IDisposable
     }
 
     /// <summary>Whether it has been worth it for long enough: the more it saves, the sooner.</summary>
-    private bool HasLasted(in MotionArea area, long nowNs)
+    private bool HasLasted(in MotionArea area, long nowNs, out int pending)
     {
         DeviceRectangle bounds = area.Bounds;
         long neededNs = area.IsWorthVideo(2 * BeginBytes, 2) ? BeginNs / 3 : BeginNs;
-        ref Pending oldest = ref _pending[0];
-        foreach (ref Pending pending in _pending.AsSpan())
+        int oldest = 0;
+        for (pending = 0; pending < _pending.Length; pending++)
         {
-            if (pending.Bounds.Intersects(bounds) && nowNs - pending.LastNs < BeginNs)
+            ref Pending known = ref _pending[pending];
+            if (known.Bounds.Intersects(bounds) && nowNs - known.LastNs < BeginNs)
             {
-                (pending.Bounds, pending.LastNs) = (bounds, nowNs);
-                return nowNs - pending.SinceNs >= neededNs;
+                (known.Bounds, known.LastNs) = (bounds, nowNs);
+                return nowNs - known.SinceNs >= neededNs;
             }
 
-            if (pending.LastNs < oldest.LastNs)
-            {
-                oldest = ref pending;
-            }
+            oldest = known.LastNs < _pending[oldest].LastNs ? pending : oldest;
         }
 
-        oldest = new() { Bounds = bounds, SinceNs = nowNs, LastNs = nowNs };
+        pending = oldest;
+        _pending[pending] = new() { Bounds = bounds, SinceNs = nowNs, LastNs = nowNs };
         return false;
     }
 
@@ -895,6 +915,9 @@ public sealed class RegionCoder : IDisposable
         public DeviceRectangle Bounds;
         public long SinceNs;
         public long LastNs;
+
+        /// <summary>That it is too small.</summary>
+        public bool IsTold;
     }
 
     private sealed class Stream

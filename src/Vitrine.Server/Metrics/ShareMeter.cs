@@ -25,11 +25,16 @@ internal static class ShareMeter
     public static readonly Tally VideoKeyFrames = new(s_meter, "vitrine.video.keyframes", "{frame}", "Key frames among them.");
     public static readonly Tally VideoBytes = new(s_meter, "vitrine.video.bytes", "By", "Bytes of video encoded.");
     public static readonly Tally VideoFailures = new(s_meter, "vitrine.video.failures", "{failure}", "Encoders that failed or could not be had.");
+    public static readonly Tally VideoSmall = new(s_meter, "vitrine.video.small", "{rectangle}", "Times that something was worth video, and smaller than video is made of.");
+    public static readonly Tally VideoResized = new(s_meter, "vitrine.video.resized", "{change}", "Changes of the picture's size while video was encoded.");
+    public static readonly Tally QualityLowered = new(s_meter, "vitrine.video.quality.lowered", "{viewer}", "Viewers moved to the second quality of video, because their links did not carry the first.");
+    public static readonly Tally QualityRaised = new(s_meter, "vitrine.video.quality.raised", "{viewer}", "Viewers moved back to the first quality of video.");
     public static readonly Tally EncodersUsed = new(s_meter, "vitrine.encoders.used", "{encoder}", "Video encoders that regions have, as of the last second.", isLevel: true);
     public static readonly Tally EncodersIdle = new(s_meter, "vitrine.encoders.idle", "{encoder}", "Video encoders kept open for the next region, as of the last second.", isLevel: true);
     public static readonly Tally TilesRefined = new(s_meter, "vitrine.tiles.refined", "{tile}", "Tiles made exact after they were video.");
     public static readonly Tally KeyFramesAsked = new(s_meter, "vitrine.video.keyframes.asked", "{frame}", "Key frames that viewers asked for.");
     public static readonly Tally Viewers = new(s_meter, "vitrine.viewers", "{viewer}", "Viewers connected now.", isLevel: true);
+    public static readonly Tally ViewersWithoutVideo = new(s_meter, "vitrine.viewers.without.video", "{viewer}", "Viewers connected now that do not decode video: all that moves is sent to them as tiles.", isLevel: true);
 
     /// <summary>From the change to the viewer's screen, stage by stage (tag <c>stage</c>), as viewers report it.</summary>
     public static readonly Histogram<double> Latency = s_meter.CreateHistogram(

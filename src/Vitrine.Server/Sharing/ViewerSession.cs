@@ -130,11 +130,13 @@ internal sealed class ViewerSession : IDisposable
     /// <param name="isLow">It does not carry the first.</param>
     /// <param name="isBack">It seems to carry the first again: tried after a pause, which is twice as long every time that it was too early.</param>
     /// <param name="nowNs">Monotonic.</param>
-    public void DecideQuality(bool isLow, bool isBack, long nowNs)
+    /// <returns>Whether it was moved.</returns>
+    public bool DecideQuality(bool isLow, bool isBack, long nowNs)
     {
+        int before = _chains.Quality;
         if (isLow)
         {
-            if (_chains.Quality == 0)
+            if (before == 0)
             {
                 bool wasEarly = _loweredNs != 0 && nowNs - _raisedNs < FirstPauseNsMax;
                 _pauseNs = wasEarly ? Math.Min(_pauseNs * 2, FirstPauseNsMax) : FirstPauseNsMin;
@@ -143,11 +145,19 @@ internal sealed class ViewerSession : IDisposable
 
             _loweredNs = nowNs;
         }
-        else if (isBack && _chains.Quality == 1 && nowNs - _loweredNs >= _pauseNs)
+        else if (isBack && before == 1 && nowNs - _loweredNs >= _pauseNs)
         {
             (_chains.Quality, _raisedNs) = (0, nowNs);
         }
+
+        return _chains.Quality != before;
     }
+
+    /// <summary>How long it keeps the second quality at least.</summary>
+    public long QualityPauseNs => _pauseNs;
+
+    /// <summary>Whether it has said what it decodes.</summary>
+    public bool IsGreeted => _isGreeted;
 
     /// <summary>Whether it is sent video: it has greeted, and said that it decodes it.</summary>
     public bool DecodesVideo => _decodesVideo;

@@ -428,6 +428,27 @@ public sealed class RegionPathTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void StripIsNarrowerThanVideoIsMadeOf_StaysTilesAndIsToldOnce()
+    {
+        using Motion motion = new(13);
+        motion.Video = new(44, 10, 40, 440);
+        motion.Play(1); // all of the screen
+        motion.Rest(1_000);
+        for (int i = 0; i < 60; i++)
+        {
+            motion.Play(1);
+            motion.Viewer.AssertExact(motion.Screen);
+        }
+
+        RegionDecision told = Assert.Single(motion.Decisions);
+        Assert.Equal((RegionStep.StaysSmall, motion.Video), (told.Step, told.Bounds));
+        Assert.Equal((1, 0, 0), (motion.Coder.Counts.Small, motion.Coder.Counts.Units, motion.Coder.Counts.Failures));
+        motion.Rest(500);
+        motion.Play(30);
+        Assert.Equal(2, motion.Coder.Counts.Small);
+    }
+
+    [Fact]
     public void SteadyMotion_NothingIsAllocated()
     {
         using Motion motion = new(6);

@@ -1,6 +1,7 @@
 using System.Net;
 using Google.Protobuf;
 using Vitrine.Imaging;
+using Vitrine.Server.Metrics;
 using Vitrine.Transports.Calls;
 using Vitrine.Viewer;
 using Vitrine.Wire;
@@ -81,6 +82,7 @@ public sealed class DesktopServiceTests
         await host.AssertShownByAsync(viewer);
         Wire.V1.Viewer listed = Assert.Single((await CallAsync<ListViewersResponse>(channel, "ListViewers", new ListViewersRequest())).Viewers);
         Assert.Equal((1ul, "me", "websocket", false), (listed.ViewerId, listed.Name, listed.Transport, listed.DecodesVideo));
+        await Host.AssertSoonAsync(() => ShareMeter.ViewersWithoutVideo.Value >= 1, "It is not counted."); // and those of tests beside this one
         Assert.Equal([Grant.View], listed.Grants);
         Assert.StartsWith("127.0.0.1:", listed.Peer, StringComparison.Ordinal);
         Assert.True(listed is { BytesSent: > 0, FramesSent: > 0, ConnectedSeconds: > 0, VideoBitsPerSecondMax: > 0 }, listed.ToString());

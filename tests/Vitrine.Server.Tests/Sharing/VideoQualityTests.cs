@@ -166,7 +166,7 @@ public sealed class VideoQualityTests
             {
                 Interlocked.Increment(ref _regions);
             }
-            else if (decision.Step >= RegionStep.EndsAtRest)
+            else if (decision.Step is >= RegionStep.EndsAtRest and <= RegionStep.EndsByFailure)
             {
                 Interlocked.Decrement(ref _regions);
             }

@@ -48,6 +48,22 @@ public sealed class ViewerSessionTests
         await serving.WaitAsync(Host.Patience);
     }
 
+    [Fact]
+    public void QualityOfVideo_MovesAreTold()
+    {
+        using ViewerSession viewer = new(new ShareSession(new SyntheticDisplay(64, 64).TryOpen, new()), 1, new SilentConnection(), ViewerGrants.View, TimeProvider.System);
+        const long second = 1_000_000_000;
+        Assert.False(viewer.DecideQuality(isLow: false, isBack: true, 100 * second));
+        Assert.True(viewer.DecideQuality(isLow: true, isBack: false, 101 * second));
+        Assert.False(viewer.DecideQuality(isLow: true, isBack: false, 102 * second)); // still
+        Assert.False(viewer.DecideQuality(isLow: false, isBack: true, 106 * second)); // too early
+        Assert.True(viewer.DecideQuality(isLow: false, isBack: true, 107 * second));
+        Assert.Equal(5 * second, viewer.QualityPauseNs);
+        Assert.True(viewer.DecideQuality(isLow: true, isBack: false, 108 * second));
+        Assert.Equal(10 * second, viewer.QualityPauseNs);
+        Assert.Equal(1, viewer.VideoQuality);
+    }
+
     [Theory]
     [InlineData(20_000_000, 99_999, false)]
     [InlineData(20_000_000, 100_000, true)]
