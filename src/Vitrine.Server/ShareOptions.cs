@@ -1,10 +1,14 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
 
 namespace Vitrine.Server;
 
-/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>, <c>video</c>, <c>bitrate</c>, <c>bitrate-min</c>.</summary>
+/// <summary>How something is shared. Keys: <c>name</c>, <c>fps</c>, <c>video</c>, <c>encoder</c>, <c>bitrate</c>, <c>bitrate-min</c>.</summary>
 public sealed record ShareOptions
 {
+    /// <summary>Value of <see cref="Encoder"/> that leaves the choice to the machine.</summary>
+    public const string AnyEncoder = "auto";
+
     /// <summary>Name of the host, shown to viewers; at most 256 bytes of UTF-8 are sent.</summary>
     public string Name { get; init; } = Environment.MachineName;
 
@@ -13,6 +17,10 @@ public sealed record ShareOptions
 
     /// <summary>Whether what keeps moving becomes video for viewers that decode it.</summary>
     public bool Video { get; init; } = true;
+
+    /// <summary>What encodes video: one of <see cref="H264Support.ShortNames"/> and no other, or <see cref="AnyEncoder"/>, the first of them that
+    /// works.</summary>
+    public string Encoder { get; init; } = AnyEncoder;
 
     /// <summary>Most bits a second of video for one viewer, 500,000..200,000,000; a slower link gets less.</summary>
     public int VideoBitsPerSecondMax { get; init; } = 20_000_000;
@@ -40,6 +48,8 @@ public sealed record ShareOptions
     {
         OptionCheck check = new(sourceOf);
         check.Require(FramesPerSecondMax is >= 1 and <= 240, "fps", FramesPerSecondMax, "a number from 1 to 240.");
+        check.Require(
+            Encoder is AnyEncoder || H264Support.FindEncoder(Encoder) is not null, "encoder", Encoder, $"{AnyEncoder}, {string.Join(", ", H264Support.ShortNames)}.");
         check.Require(VideoBitsPerSecondMax is >= 500_000 and <= 200_000_000, "bitrate", VideoBitsPerSecondMax, "bits a second from 500000 to 200000000.");
         check.Require(
             VideoBitsPerSecondMin >= 100_000 && VideoBitsPerSecondMin <= VideoBitsPerSecondMax, "bitrate-min", VideoBitsPerSecondMin,

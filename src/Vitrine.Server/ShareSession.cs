@@ -1,3 +1,4 @@
+using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tiles;
 using Vitrine.Frames;
@@ -136,7 +137,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         (_opener, _options, _time, Name) = (opener, options, time ?? TimeProvider.System, options.Name);
-        _encoders = options.Video ? new H264EncoderSource(_time) : null;
+        _encoders = options.Video ? new H264EncoderSource(_time, H264Support.FindEncoder(options.Encoder)) : null;
         _periodNs = 1_000_000_000 / options.FramesPerSecondMax;
         _thread = new(Run) { Name = "vitrine-share", IsBackground = true };
     }

@@ -36,6 +36,7 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("--port", "70000", "port", "0 to 65535")]
     [InlineData("--port", "eighty", "port", "0 to 65535")]
     [InlineData("--fps", "0", "fps", "1 to 240")]
+    [InlineData("--encoder", "x265", "encoder", "auto, x264, nvenc, vaapi, openh264")]
     [InlineData("--bitrate", "0.5", "bitrate", "1 to 200")]
     [InlineData("--bitrate-min", "0.05", "bitrate-min", "0.1 to 200")]
     [InlineData("--bitrate-min", "1e0", "bitrate-min", "0.1 to 200")]

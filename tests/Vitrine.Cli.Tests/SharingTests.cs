@@ -137,6 +137,17 @@ public sealed class SharingTests(DisplayFixture display) : IClassFixture<Display
     }
 
     [Fact]
+    public void EncoderThatDoesNotWorkHere_ExitsWith3AndNamesThoseThatDo()
+    {
+        using ProgramUnderTest program = ProgramUnderTest.StartWith(
+            new() { ["VITRINE_LIBAVCODEC"] = "/nowhere/libavcodec.so" }, "", display.Name, null, "share", "--port", "0", "--encoder", "x264");
+        Assert.Equal(3, program.WaitForExit());
+        Assert.Contains("The encoder x264 does not work here.", program.Error, StringComparison.Ordinal);
+        Assert.Contains("/nowhere/libavcodec.so cannot be loaded", program.Error, StringComparison.Ordinal);
+        Assert.Contains("Usable here: openh264; auto takes the first.", program.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ReadyFileUnwritable_ExitsWith1()
     {
         (int exitCode, _, string error) = ProgramUnderTest.RunOn(display.Name, "share", "--port", "0", "--ready-file", Path.Combine(_folder.FullName, "none", "ready.json"));

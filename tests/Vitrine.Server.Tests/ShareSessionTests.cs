@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Vitrine.Codecs.H264;
+using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Server.Metrics;
 using Vitrine.Server.Sharing;
@@ -533,6 +534,26 @@ public sealed class ShareSessionTests
             lock (told)
             {
                 told.Add(why);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task EncoderIsChosen_RegionsBeginWithItAndNoOther()
+    {
+        TaskCompletionSource<string> begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        ShareOptions options = new() { Name = "test", FramesPerSecondMax = 240, Encoder = "openh264", Trace = Note };
+        await using Host host = await Host.StartAsync(new(640, 480), options);
+        await using HeadlessViewer viewer = await host.ConnectAsync();
+        await host.PlayUntilAsync(viewer, s_film, () => begun.Task.IsCompleted, "No region began.");
+        Assert.StartsWith("libopenh264: ", await begun.Task, StringComparison.Ordinal);
+        Assert.Equal("encoder", Assert.Single(new ShareOptions { Encoder = "x265" }.Validate()).Key);
+
+        void Note(RegionDecision decision)
+        {
+            if (decision.Step is RegionStep.Begins or RegionStep.EndsByFailure)
+            {
+                begun.TrySetResult(decision.Detail);
             }
         }
     }

@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using Vitrine.Capture.X11;
+using Vitrine.Codecs.H264;
 using Vitrine.Frames;
+using Vitrine.Server;
 using static System.FormattableString;
 
 namespace Vitrine.Cli.Settings;
@@ -12,6 +14,7 @@ namespace Vitrine.Cli.Settings;
 internal sealed class Setting
 {
     private static readonly string s_backEnds = string.Join(", ", X11Capture.BackEndNames);
+    private static readonly string s_encoders = string.Join(", ", H264Support.ShortNames);
 
     private Setting(string name, string valueName, string description, string allowed, Func<string, bool> isValid)
     {
@@ -47,6 +50,7 @@ internal sealed class Setting
         new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
         new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
         new("video", "on|off", "whether what keeps moving is sent as video to browsers that decode it (default: on)", "on or off", text => text is "on" or "off"),
+        new("encoder", "NAME", $"what encodes video (default: auto, the first that works): auto, {s_encoders}", $"auto, {s_encoders}", text => text is ShareOptions.AnyEncoder || H264Support.FindEncoder(text) is not null),
         new("bitrate", "N", $"most Mbit/s of video for one viewer (default: {ShareSettings.DefaultBitrate})", $"1 to {ShareSettings.BitrateMost}", IsNumber(1, ShareSettings.BitrateMost)),
         new("bitrate-min", "N", Invariant($"least Mbit/s of video for one viewer, however slow its link seems (default: {ShareSettings.DefaultBitrateMin})"), Invariant($"{ShareSettings.BitrateMinLeast} to {ShareSettings.BitrateMost}, and no more than bitrate"), IsDecimal(ShareSettings.BitrateMinLeast, ShareSettings.BitrateMost)),
         new("trace", "FILE", "writes why what became video, and what both ways cost, a JSON line a decision", "a file", IsText(4096)),

@@ -33,6 +33,8 @@ internal sealed class ShareSettings
     /// <summary>«on» or «off».</summary>
     public string Video { get; set; } = "on";
 
+    public string Encoder { get; set; } = ShareOptions.AnyEncoder;
+
     /// <summary>Megabits a second.</summary>
     public int Bitrate { get; set; } = DefaultBitrate;
 

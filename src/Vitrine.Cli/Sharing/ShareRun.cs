@@ -1,6 +1,7 @@
 using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
+using Vitrine.Codecs.H264;
 using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
 using Vitrine.Server;
@@ -46,6 +47,12 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             return terminal.Fail(ExitCode.Usage, kernelError);
         }
 
+        // Else what moves would be tiles, and nobody had asked for that.
+        if (settings.Video == "on" && H264Support.FindEncoder(settings.Encoder) is { } encoder && TryFindFault(encoder, out string fault, out string usable))
+        {
+            return terminal.Fail(ExitCode.Missing, $"The encoder {settings.Encoder} does not work here.", fault, usable);
+        }
+
         // Before the session's threads start: they inherit it.
         if (settings.Cpus is { } cpus && Setting.TryParseProcessors(cpus, out int[] processors) && !ThreadScheduling.TryBindProcess(processors))
         {
@@ -88,6 +95,15 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         }
     }
 
+    private static bool TryFindFault(string encoder, out string fault, out string usable)
+    {
+        IReadOnlyList<H264EncoderProbe> probes = H264Support.Probe().Encoders;
+        H264EncoderProbe wanted = probes.First(probe => probe.Name == encoder);
+        string[] works = [.. H264Support.ShortNames.Where((_, i) => probes[i].Works)];
+        (fault, usable) = (wanted.Reason, works.Length > 0 ? $"Usable here: {string.Join(", ", works)}; auto takes the first." : $"None is: {H264Support.InstallCommand}");
+        return !wanted.Works;
+    }
+
     private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace)
     {
         using StopSignal stop = new();
@@ -95,6 +111,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         {
             FramesPerSecondMax = settings.Fps,
             Video = settings.Video == "on",
+            Encoder = settings.Encoder,
             VideoBitsPerSecondMax = settings.Bitrate * 1_000_000,
             VideoBitsPerSecondMin = (int)(settings.BitrateMin * 1e6),
             Trace = trace is null ? null : trace.Write,

@@ -228,7 +228,8 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
         _ => "",
     };
 
-    private static IEnumerable<(string Option, string Value)> Settings(string name, H264EncoderOptions options)
+    /// <summary>What an encoder that takes pictures from memory is told.</summary>
+    internal static IEnumerable<(string Option, string Value)> Settings(string name, H264EncoderOptions options)
     {
         foreach ((string Option, string Value) setting in CommonSettings(options))
         {
@@ -258,6 +259,7 @@ internal sealed unsafe class AvEncoder : EncoderBackEnd
                 yield return ("delay", "0");
                 yield return ("rc", "vbr");
                 yield return ("b", Text(options.BitsPerSecondMax));
+                yield return ("slices", Text(Math.Min(options.Slices, Math.Max(options.Size.Height / 32, 1)))); // two rows of macroblocks at least
                 break;
             default:
                 throw new ArgumentException($"There are no settings for {name}.", nameof(name));

@@ -29,6 +29,23 @@ public static class H264Support
     /// works; OpenH264 last.</summary>
     public static IReadOnlyList<string> EncoderNames { get; } = ["libx264", "h264_nvenc", VaapiEncoder.Name, "libopenh264"];
 
+    /// <summary>What people call those of <see cref="EncoderNames"/>, in the same order: «x264».</summary>
+    public static IReadOnlyList<string> ShortNames { get; } = ["x264", "nvenc", "vaapi", "openh264"];
+
+    /// <summary>One of <see cref="EncoderNames"/>; null when there is none of this short name.</summary>
+    public static string? FindEncoder(string shortName)
+    {
+        for (int i = 0; i < ShortNames.Count; i++)
+        {
+            if (ShortNames[i] == shortName)
+            {
+                return EncoderNames[i];
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>What brings the encoder that is preferred, on Debian 13 or 12.</summary>
     public const string InstallCommand = "apt-get install libavcodec61 || apt-get install libavcodec59";
 

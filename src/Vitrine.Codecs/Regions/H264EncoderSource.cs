@@ -9,10 +9,12 @@ namespace Vitrine.Codecs.Regions;
 public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
 {
     private readonly H264EncoderPool _pool;
+    private readonly string? _encoder;
 
     /// <summary>Has none open.</summary>
     /// <param name="time">Tells how long an encoder has been idle; null: the system's.</param>
-    public H264EncoderSource(TimeProvider? time = null) => _pool = new(time: time);
+    /// <param name="encoder">One of <see cref="H264Support.EncoderNames"/> and no other; null: the first that works.</param>
+    public H264EncoderSource(TimeProvider? time = null, string? encoder = null) => (_pool, _encoder) = (new(time: time), encoder);
 
     /// <summary>Encoders that regions have now.</summary>
     public int RentedCount => _pool.RentedCount;
@@ -24,7 +26,7 @@ public sealed class H264EncoderSource : IVideoEncoderSource, IDisposable
     public IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason)
     {
         H264Encoder? encoder = _pool.TryRent(
-            new H264EncoderOptions { Size = size, FramesPerSecondMax = framesPerSecondMax, BitsPerSecondMax = bitsPerSecondMax }, out reason);
+            new H264EncoderOptions { Size = size, FramesPerSecondMax = framesPerSecondMax, BitsPerSecondMax = bitsPerSecondMax, Encoder = _encoder }, out reason);
         return encoder is null ? null : new Rented(encoder, _pool);
     }
 

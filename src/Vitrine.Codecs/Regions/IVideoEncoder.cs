@@ -33,7 +33,7 @@ public interface IVideoEncoder : IDisposable
 public interface IVideoEncoderSource
 {
     /// <summary>Gives an encoder for pictures of at least a size; the first picture is to be forced to a key frame.</summary>
-    /// <returns>Null when there is none; the reason says why.</returns>
+    /// <returns>Null when there is none; the reason says why, else which it is.</returns>
     IVideoEncoder? Rent(DeviceSize size, int framesPerSecondMax, int bitsPerSecondMax, out string reason);
 
     /// <summary>Takes an encoder back that has not failed.</summary>

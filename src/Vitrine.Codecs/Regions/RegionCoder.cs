@@ -40,7 +40,7 @@ public enum RegionStep
 /// <param name="Region">Number of the region; 0 for none.</param>
 /// <param name="Bounds">Its rectangle.</param>
 /// <param name="Area">What both ways would cost; default where that was not asked.</param>
-/// <param name="Detail">For people; may be empty.</param>
+/// <param name="Detail">For people: which encoder it begins with, why it failed; may be empty.</param>
 public readonly record struct RegionDecision(long AtNs, RegionStep Step, ushort Region, DeviceRectangle Bounds, MotionArea Area, string Detail);
 
 /// <summary>What the coder has done with video since its start.</summary>
@@ -497,7 +497,7 @@ public sealed class RegionCoder : IDisposable
         _plane.Set(slot, region.Number, area.Bounds);
         _isPlaneChanged = true;
         Cover(slot);
-        Tell(RegionStep.Begins, region, area, "", nowNs);
+        Tell(RegionStep.Begins, region, area, region.Streams[quality].Rented, nowNs);
     }
 
     /// <summary>Covers the tiles of a region that keep changing.</summary>
@@ -832,6 +832,7 @@ public sealed class RegionCoder : IDisposable
         Stream stream = _slots[slot].Streams[quality];
         int bits = ShareOfBits(bounds, quality);
         stream.Encoder = _encoders!.Rent(size, FramesPerSecondMax, bits, out string reason);
+        stream.Rented = reason;
         if (stream.Encoder is null)
         {
             Fail(slot, nowNs, reason);
@@ -923,6 +924,9 @@ public sealed class RegionCoder : IDisposable
     private sealed class Stream
     {
         public IVideoEncoder? Encoder;
+
+        /// <summary>Which it is, or why there is none.</summary>
+        public string Rented = "";
         public uint Id;
         public uint Number;
         public int BitsPerSecondMax;

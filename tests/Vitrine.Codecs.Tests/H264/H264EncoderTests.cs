@@ -141,6 +141,15 @@ public sealed class H264EncoderTests
         Assert.InRange(bytes * 8 / 4, 1_300_000, 2_600_000); // 60 pictures at 15 a second are four seconds
     }
 
+    [Theory]
+    [InlineData("libx264")]
+    [InlineData("h264_nvenc")]
+    public void LibavcodecsEncoders_AreToldTheSlices(string name)
+    {
+        H264EncoderOptions options = new() { Size = new(320, 192), Slices = 3 };
+        Assert.Contains(("slices", "3"), AvEncoder.Settings(name, options));
+    }
+
     [Fact]
     public void SeveralLackTheSame_SaidOnce() =>
         Assert.Equal("a, b: no library; c: no device", H264Encoder.Describe([("a", "no library"), ("c", "no device"), ("b", "no library")]));
