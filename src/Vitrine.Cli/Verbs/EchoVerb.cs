@@ -42,7 +42,7 @@ internal sealed class EchoVerb : Verb
             "stream" => StreamAgent.RunAsync,
             "attack" => AttackAgent.RunAsync,
             "handshakes" => HandshakeAgent.RunAsync,
-            "watch" => LiveAgent.RunAsync,
+            "watch" => (input, output, token) => LiveAgent.RunAsync(input, output, _terminal.Error, token),
             _ => null,
         };
         if (agent is not null)

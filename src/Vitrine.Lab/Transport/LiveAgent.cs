@@ -12,7 +12,8 @@ namespace Vitrine.Lab.Transport;
 
 /// <summary>Watches a shared screen that has a <see cref="NumberStrip"/> in its upper left corner, in a process of its own: on a weak network
 /// it lives in the network's namespace. Reads a <see cref="LiveWatch"/>, answers with a <see cref="LiveReady"/>, and watches; to each line
-/// <see cref="Glance"/> it answers with a <see cref="LiveGlance"/>, at any other it ends with a <see cref="LiveResult"/>. Again and again.</summary>
+/// <see cref="Glance"/> it answers with a <see cref="LiveGlance"/>, at any other it ends with a <see cref="LiveResult"/>. Again and again. What
+/// people should know of how it is connected, such as that it is not over QUIC and why, is told beside that, whenever it changes.</summary>
 public static class LiveAgent
 {
     /// <summary>Asks how far it is.</summary>
@@ -21,17 +22,22 @@ public static class LiveAgent
     private static readonly TimeSpan s_firstPicture = TimeSpan.FromSeconds(30);
 
     /// <summary>Works until the input ends.</summary>
-    public static async Task RunAsync(TextReader input, TextWriter output, CancellationToken cancellationToken)
+    /// <param name="input">Orders.</param>
+    /// <param name="output">Answers.</param>
+    /// <param name="notes">For people, a line each.</param>
+    /// <param name="cancellationToken">Ends it too.</param>
+    public static async Task RunAsync(TextReader input, TextWriter output, TextWriter notes, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(notes);
         while (await input.ReadLineAsync(cancellationToken) is { } line)
         {
             string answer;
             try
             {
                 LiveWatch watch = JsonSerializer.Deserialize(line, LiveJson.Default.LiveWatch) ?? throw new JsonException("null");
-                answer = JsonSerializer.Serialize(await WatchAsync(watch, input, output, cancellationToken), LiveJson.Default.LiveResult);
+                answer = JsonSerializer.Serialize(await WatchAsync(watch, input, output, notes, cancellationToken), LiveJson.Default.LiveResult);
             }
             catch (Exception exception) when (exception is ViewerConnectException or JsonException or ArgumentException or UriFormatException)
             {
@@ -43,11 +49,11 @@ public static class LiveAgent
         }
     }
 
-    private static async Task<LiveResult> WatchAsync(LiveWatch watch, TextReader input, TextWriter output, CancellationToken cancellationToken)
+    private static async Task<LiveResult> WatchAsync(LiveWatch watch, TextReader input, TextWriter output, TextWriter notes, CancellationToken cancellationToken)
     {
         long begun = Stopwatch.GetTimestamp();
         TimeSpan cpuBefore = Environment.CpuUsage.TotalTime;
-        Look look = new();
+        Look look = new(notes);
         HeadlessViewerOptions options = new()
         {
             Name = "lab",
@@ -61,7 +67,8 @@ public static class LiveAgent
         bool hasPicture = await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, s_firstPicture);
         string? noVideo = WhyNoVideo(viewer);
         LiveReady ready = new(
-            hasPicture ? null : $"No picture came within {s_firstPicture.TotalSeconds} s.", viewer.Transport, Stopwatch.GetElapsedTime(begun).TotalMilliseconds, noVideo);
+            hasPicture ? null : $"No picture came within {s_firstPicture.TotalSeconds} s.", viewer.Transport, Stopwatch.GetElapsedTime(begun).TotalMilliseconds, noVideo,
+            viewer.ConnectionNote);
         IPAddress? address = FindAddress();
         NetworkAddressChangedEventHandler moved = (_, _) =>
         {
@@ -90,6 +97,8 @@ public static class LiveAgent
         {
             Sights = look.TakeSights(),
             Unreadable = look.Unreadable,
+            Transport = viewer.Transport,
+            Note = viewer.ConnectionNote,
             Connections = viewer.ConnectionCount,
             VideoSkipped = viewer.VideoCounts.Skipped,
             UnitsDropped = (viewer.Connection as QuicPacketConnection)?.UnitsDropped ?? 0,
@@ -114,13 +123,19 @@ public static class LiveAgent
         private readonly List<LiveSight> _sights = [];
         private readonly PictureReader _read;
         private volatile int _number = -1;
+        private readonly TextWriter _notes;
+        private string _told = "";
         private int _seen;
         private bool _isReadable;
         private long _bytes;
 
-        public Look() => _read = (pixels, size) => _isReadable =
-            size.Width >= NumberStrip.Width && size.Height >= NumberStrip.BlockPixels
-            && NumberStrip.TryRead(pixels, size.Width * FrameFormat.BytesPerPixel, default, out _seen);
+        public Look(TextWriter notes)
+        {
+            _notes = notes;
+            _read = (pixels, size) => _isReadable =
+                size.Width >= NumberStrip.Width && size.Height >= NumberStrip.BlockPixels
+                && NumberStrip.TryRead(pixels, size.Width * FrameFormat.BytesPerPixel, default, out _seen);
+        }
 
         public long Unreadable { get; private set; }
 
@@ -128,6 +143,12 @@ public static class LiveAgent
 
         public void OnFrame(HeadlessViewer viewer, FrameReport frame)
         {
+            if (viewer.ConnectionNote != _told)
+            {
+                _told = viewer.ConnectionNote;
+                _notes.WriteLine(_told.Length > 0 ? _told : $"Over {viewer.Transport}.");
+            }
+
             viewer.ReadPicture(_read);
             _bytes += frame.Bytes;
             if (!_isReadable)

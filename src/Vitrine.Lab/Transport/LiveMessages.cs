@@ -9,7 +9,7 @@ internal sealed record LiveWatch
     /// <summary>The address that the host printed, token included.</summary>
     public required string Url { get; set; }
 
-    /// <summary>Over what.</summary>
+    /// <summary>Over what; <see cref="PacketTransport.Best"/> is QUIC where it passes.</summary>
     public required PacketTransport Transport { get; set; }
 
     /// <summary>SHA-256 of the host's certificate.</summary>
@@ -21,7 +21,8 @@ internal sealed record LiveWatch
 /// <param name="Transport">What carries it.</param>
 /// <param name="ConnectMs">From the first packet to the first picture.</param>
 /// <param name="WhyNoVideo">Why everything comes as tiles; null when H.264 is decoded.</param>
-internal sealed record LiveReady(string? Failure, string Transport, double ConnectMs, string? WhyNoVideo = null);
+/// <param name="Note">What is to be known of how it is connected, for people: why not over QUIC. Empty: nothing.</param>
+internal sealed record LiveReady(string? Failure, string Transport, double ConnectMs, string? WhyNoVideo = null, string Note = "");
 
 /// <summary>A painted frame that was seen for the first time. Times are monotonic nanoseconds of this machine, host and viewer alike.</summary>
 /// <param name="Number">As its strip says.</param>
@@ -50,6 +51,12 @@ internal sealed record LiveResult
 
     /// <summary>Pictures without a readable number, after the first that had one.</summary>
     public long Unreadable { get; init; }
+
+    /// <summary>What carried it at the end; empty when nothing did.</summary>
+    public string Transport { get; init; } = "";
+
+    /// <summary>As of <see cref="LiveReady"/>, of the newest connection.</summary>
+    public string Note { get; init; } = "";
 
     /// <summary>Connections made: more than one when the first did not outlive a change of the network.</summary>
     public int Connections { get; init; }
