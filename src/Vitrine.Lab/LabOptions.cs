@@ -27,7 +27,8 @@ public sealed record LabOptions
     /// <summary>SHA-256 of that host's certificate; null: the machine's certificate authorities decide.</summary>
     public string? HostFingerprint { get; init; }
 
-    /// <summary>Emulated networks that <c>advice-check</c> and <c>live</c> go over, of those that each has; none: all.</summary>
+    /// <summary>Emulated networks that <c>weak</c>, <c>advice-check</c> and <c>live</c> go over: names, or figures with semicolons between them such as
+    /// <c>trace=FILE;rtt=100;loss=5</c> (<see cref="Transport.TransportLaboratory.FaultOfNetworks"/>); none: the usual ones of each.</summary>
     public IReadOnlyCollection<string> Networks { get; init; } = [];
 
     /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>

@@ -28,6 +28,8 @@ public sealed class CommandLineTests
     [InlineData("up", "--size", "1x1")]
     [InlineData("up", "--config", "/none.yaml")]
     [InlineData("test", "--only")]
+    [InlineData("lab", "transport", "--only", "weak", "--networks", "dsl,nowhere")]
+    [InlineData("lab", "transport", "--only", "weak", "--networks", "trace=/none.trace;rtt=10")]
     [InlineData("echo", "serve", "--cert", "/none.pem", "--key", "/none.pem", "--port", "65531")]
     public void WrongUsage_ExitsWith2InThreeLinesAtMost(params string[] arguments)
     {

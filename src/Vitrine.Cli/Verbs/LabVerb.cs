@@ -24,7 +24,7 @@ internal sealed class LabVerb : Verb
     private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
     private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
     private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
-    private readonly Option<string> _networks = new("--networks") { HelpName = "NAMES", Description = "advice-check, live: only over these emulated networks, with commas between them" };
+    private readonly Option<string> _networks = new("--networks") { HelpName = "LIST", Description = "weak, advice-check, live: over these emulated networks, with commas between them: names, or figures such as 'trace=FILE;up=FILE;rtt=100;jitter=20;loss=5;burst=3;reorder=1;duplicate=1' (traces are Mahimahi's; without one, rate=MBIT/S; milliseconds of the round trip, per cent of each direction)" };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
@@ -37,6 +37,7 @@ internal sealed class LabVerb : Verb
             ("vitrine lab transport --advise", "which transport to take, and why"),
             ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"),
             ("vitrine lab transport --only weak,handover", "what bad networks, and leaving one for another, do to requests"),
+            ("vitrine lab transport --only weak --networks 'dsl,trace=lte.down;up=lte.up;rtt=40;reorder=1'", "the same over an emulated DSL line, and over a recorded link"),
             ("vitrine lab transport --only live --networks dsl --report reports", "a live film over an emulated DSL line, frame by frame, by each transport"))
     {
         _terminal = terminal;
@@ -74,6 +75,12 @@ internal sealed class LabVerb : Verb
         {
             string parts = laboratory.Description.Parts.Count == 0 ? "It runs as a whole." : $"It has {string.Join(", ", laboratory.Description.Parts)}.";
             return _terminal.Fail(ExitCode.Usage, $"The laboratory {name} has no part «{unknown}».", parts);
+        }
+
+        string[] networks = parsed.GetValue(_networks)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+        if (TransportLaboratory.FaultOfNetworks(networks) is { } fault)
+        {
+            return _terminal.Fail(ExitCode.Usage, "--networks cannot be used.", fault);
         }
 
         Uri? to = null;
@@ -127,7 +134,7 @@ internal sealed class LabVerb : Verb
                 Against = against is null ? null : Path.GetFullPath(against),
                 AdviseTo = to,
                 HostFingerprint = fingerprint,
-                Networks = parsed.GetValue(_networks)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+                Networks = networks,
             };
             options = parsed.GetValue(_minutes) is { } paints
                 ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints) }

@@ -74,12 +74,7 @@ internal static class AdviseRounds
     public static async Task CheckAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        NetworkProfile[] profiles = [.. Profiles().Where(profile => options.Networks.Count == 0 || options.Networks.Contains(profile.Name))];
-        if (profiles.Length == 0)
-        {
-            throw new LaboratoryException($"There are no such networks. There are: {string.Join(", ", Profiles().Select(profile => profile.Name))}.");
-        }
-
+        NetworkProfile[] profiles = NetworkText.Choose(options.Networks, NetworkProfiles.All.Where(profile => profile.Paths.Count == 1).Concat(NetworkProfiles.Lines));
         using (WeakNetwork? allowed = WeakRounds.TryCreate(run, profiles[0], options))
         {
             if (allowed is null)
@@ -476,23 +471,6 @@ internal static class AdviseRounds
     private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>What ships, and points between: a choice is to be right there too.</summary>
-    private static IEnumerable<NetworkProfile> Profiles()
-    {
-        foreach (NetworkProfile profile in NetworkProfiles.All.Where(profile => profile.Paths.Count == 1))
-        {
-            yield return profile;
-        }
-
-        foreach ((int delayMs, double loss, long rate) in ((int, double, long)[])
-            [(5, 0, 100_000_000), (10, 0.01, 50_000_000), (25, 0, 10_000_000), (25, 0.03, 10_000_000), (50, 0.01, 2_000_000), (75, 0.08, 20_000_000)])
-        {
-            yield return new NetworkProfile(
-                string.Create(CultureInfo.InvariantCulture, $"rtt-{2 * delayMs}-loss-{100 * loss:0}-{rate / 1_000_000}mbit"),
-                string.Create(CultureInfo.InvariantCulture, $"{2 * delayMs} ms round trip, {100 * loss:0} % loss, {rate / 1_000_000} Mbit/s"),
-                new LinkProfile { Delay = TimeSpan.FromMilliseconds(delayMs), Loss = LossModel.Random(loss), RateBitsPerSecond = rate });
-        }
-    }
-
     /// <summary>What the adviser said, and how many times the cost of the best one its choice has.</summary>
     private sealed record AdviceCheck(CaseRecord Case, Advice Advice, double Ratio);
 

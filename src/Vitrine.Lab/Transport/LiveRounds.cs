@@ -42,7 +42,7 @@ internal static class LiveRounds
     public static async Task RunAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        NetworkProfile[] profiles = [.. NetworkProfiles.All.Where(profile => options.Networks.Count == 0 || options.Networks.Contains(profile.Name))];
+        NetworkProfile[] profiles = NetworkText.Choose(options.Networks, NetworkProfiles.All);
         report("Making the film", 0);
         DeviceSize screen = MotionLaboratory.Screen;
         using var film = new VideoLoop(screen, options.Quick ? 24 : 60);

@@ -30,6 +30,21 @@ public sealed class TransportLaboratory : ILaboratory
         Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets, Live],
     };
 
+    /// <summary>What is wrong with <see cref="LabOptions.Networks"/>, for people; null: nothing.</summary>
+    public static string? FaultOfNetworks(IReadOnlyCollection<string> networks)
+    {
+        ArgumentNullException.ThrowIfNull(networks);
+        try
+        {
+            NetworkText.Choose(networks, []);
+            return null;
+        }
+        catch (LaboratoryException wrong)
+        {
+            return wrong.Message;
+        }
+    }
+
     /// <inheritdoc/>
     public async Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken)
     {

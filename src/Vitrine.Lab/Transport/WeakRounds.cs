@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using Vitrine.Lab.WeakNetworks;
+using Vitrine.Measurement;
 
 namespace Vitrine.Lab.Transport;
 
@@ -19,14 +21,53 @@ internal static class WeakRounds
     public static async Task RunAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        NetworkProfile[] profiles = options.Quick
+        NetworkProfile[] usual = options.Quick
             ? [NetworkProfiles.Rtt200Loss5, NetworkProfiles.Loss12Jitter80]
             : [NetworkProfiles.Rtt200Loss5, NetworkProfiles.Loss12Jitter80, NetworkProfiles.Clean, NetworkProfiles.Dsl, NetworkProfiles.Satellite];
+        NetworkProfile[] profiles = NetworkText.Choose(options.Networks, usual);
+        report("What the emulator itself adds", 0);
+        await AddEmulatorAsync(run, options);
         for (int i = 0; i < profiles.Length; i++)
         {
             int index = i;
             await RunAsync(run, profiles[i], certificate, options, done => report($"Over {profiles[index].Name}", (index + done) / profiles.Length), cancellationToken);
         }
+    }
+
+    /// <summary>The error of everything that is measured over weak networks on this machine.</summary>
+    private static async Task AddEmulatorAsync(RunBuilder run, LabOptions options)
+    {
+        EmulatorFigures figures;
+        try
+        {
+            figures = await Task.Run(() => EmulatorFigures.Measure(TimeSpan.FromSeconds(options.Quick ? 1 : 4)));
+        }
+        catch (MissingRequirementException)
+        {
+            return; // each network says so
+        }
+        catch (SocketException failure)
+        {
+            run.NotMeasured($"emulator: {failure.Message}"); // the machine stood still for seconds
+            return;
+        }
+
+        run.Add(new CaseRecord
+        {
+            Name = "emulator/clean",
+            Parameters = new Dictionary<string, string> { ["real-time priority"] = figures.RealTime.ToString() },
+            Metrics = new Dictionary<string, double>
+            {
+                ["roundTripP50Ms"] = figures.RoundTripP50Ns / 1e6,
+                ["roundTripP99Ms"] = figures.RoundTripP99Ns / 1e6,
+                ["loopbackP50Ms"] = figures.LoopbackP50Ns / 1e6,
+                ["loopbackP99Ms"] = figures.LoopbackP99Ns / 1e6,
+                ["latenessP50Ms"] = figures.LatenessP50Ns / 1e6,
+                ["latenessP99Ms"] = figures.LatenessP99Ns / 1e6,
+                ["packetsPerSecond"] = figures.PacketsPerSecond,
+                ["cpuUsPerPacket"] = figures.CpuNsPerPacket / 1e3,
+            },
+        });
     }
 
     /// <summary>A network, or why there is none is noted.</summary>
@@ -56,7 +97,8 @@ internal static class WeakRounds
 
         await using EchoTargets targets = await EchoTargets.StartAsync(options, certificate, network.Far.Address, (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
-        int connections = profile.Paths[0].Up.RateBitsPerSecond > 0 ? 1 : ConnectionsMax;
+        PathProfile path = profile.Paths[0];
+        int connections = path.Up.IsShaped || path.Down.IsShaped ? 1 : ConnectionsMax;
         EchoLoad load = new()
         {
             Protocol = EchoProtocol.Quic,
@@ -75,7 +117,8 @@ internal static class WeakRounds
             run, [.. targets.All, .. targets.Variants], load, $"{LoadRounds.Suffix(load)}-{profile.Name}", options.Quick || !isLossy ? 1 : 5, agent, certificate.Fingerprint, report, cancellationToken);
         foreach (LoadSeries each in series.Values)
         {
-            run.Add(each.ToCase(load));
+            CaseRecord record = each.ToCase(load);
+            run.Add(record with { Parameters = new Dictionary<string, string>(record.Parameters) { ["network"] = profile.Summary } });
         }
 
         // The one that sends as TCP does where it is best: with bbr.

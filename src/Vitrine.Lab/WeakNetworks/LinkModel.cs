@@ -46,7 +46,7 @@ internal sealed class LinkModel
         _delayNs = Nanoseconds(profile.Delay);
         _jitterNs = Nanoseconds(profile.Jitter);
         _holdNs = Nanoseconds(profile.ReorderHold);
-        _isShaped = profile.RateBitsPerSecond > 0 || profile.Trace is not null;
+        _isShaped = profile.IsShaped;
         _queue = new QueuedPacket[_isShaped ? profile.QueuePacketsMax : 0];
     }
 

@@ -25,6 +25,9 @@ internal sealed record LinkProfile
     /// <summary>When bytes may leave, instead of a rate that stays the same.</summary>
     public DeliveryTrace? Trace { get; init; }
 
+    /// <summary>Whether a rate or a trace says when bytes may leave: those who use the link share it.</summary>
+    public bool IsShaped => RateBitsPerSecond > 0 || Trace is not null;
+
     /// <summary>Most bytes that wait for the rate or the trace, the packet being sent included. What comes when it is full is dropped.
     /// One packet always fits into an empty queue.</summary>
     public int QueueBytesMax { get; init; } = 256 << 10;

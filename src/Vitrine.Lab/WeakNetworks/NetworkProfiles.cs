@@ -49,8 +49,18 @@ internal static class NetworkProfiles
     /// <summary>All of them, from good to bad.</summary>
     public static IReadOnlyList<NetworkProfile> All { get; } = [Clean, Rtt100, Rtt200Loss5, Loss12Jitter80, WifiTo4G, Dsl, Satellite];
 
+    /// <summary>Further ones, of one rate both ways, which advice is checked over: from fast and near to slow, far and lossy.</summary>
+    public static IReadOnlyList<NetworkProfile> Lines { get; } =
+    [
+        Line(10, 0, 100), Line(20, 1, 50), Line(50, 0, 10), Line(50, 3, 10), Line(100, 1, 2), Line(150, 8, 20),
+    ];
+
     /// <returns>Null when none is called so.</returns>
-    public static NetworkProfile? Find(string name) => All.FirstOrDefault(profile => profile.Name == name);
+    public static NetworkProfile? Find(string name) => All.Concat(Lines).FirstOrDefault(profile => profile.Name == name);
+
+    private static NetworkProfile Line(int roundTripMs, int lossPercent, int megabits) => new(
+        $"rtt-{roundTripMs}-loss-{lossPercent}-{megabits}mbit", $"{roundTripMs} ms round trip, {lossPercent} % loss, {megabits} Mbit/s",
+        new LinkProfile { Delay = TimeSpan.FromMilliseconds(roundTripMs / 2.0), Loss = LossModel.Random(lossPercent / 100.0), RateBitsPerSecond = megabits * 1_000_000L });
 
     private static LinkProfile Wifi(long rate, int queueBytes) => new()
     {
