@@ -15,6 +15,9 @@ public sealed record LabOptions
     /// <summary>How long each server is loaded by <c>transport</c>, all rounds together.</summary>
     public TimeSpan TransportDuration { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Threads that speak QUIC in the echo servers of <c>transport</c>, 1 to <see cref="Transport.EchoServer.QuicThreadsMax"/>.</summary>
+    public int QuicThreads { get; init; } = 1;
+
     /// <summary>How many handshakes <c>transport</c> makes over each way when it is asked for them.</summary>
     public int Handshakes { get; init; } = 100_000;
 

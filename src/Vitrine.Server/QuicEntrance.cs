@@ -40,6 +40,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
     /// <param name="endPoint">Address and TCP port.</param>
     /// <param name="certificate">Borrowed for the call.</param>
     /// <param name="congestion">What it sends with.</param>
+    /// <param name="threads">That speak it.</param>
     /// <param name="viewersMax">Most viewers.</param>
     /// <param name="calls">What is served.</param>
     /// <param name="access">What tokens grant.</param>
@@ -50,7 +51,7 @@ internal sealed class QuicEntrance : IAsyncDisposable
     /// <param name="why">Why it does not work here; empty when it does.</param>
     /// <returns>Null when it does not work here: the ways over TCP go on.</returns>
     public static QuicEntrance? TryStart(
-        IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion, int viewersMax, CallTable calls, CallAccess access, PeerLedger peers,
+        IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion, int threads, int viewersMax, CallTable calls, CallAccess access, PeerLedger peers,
         ShareSession session, ViewerSeats seats, ILogger? log, out string why)
     {
         if (!QuicSupport.TryLoad(out why))
@@ -59,7 +60,10 @@ internal sealed class QuicEntrance : IAsyncDisposable
         }
 
         why = "";
-        QuicListenerOptions options = QuicCallServer.Listening(endPoint, certificate, connectionsMax: (viewersMax * 4) + 64, peers) with { CongestionControl = congestion }; // as over TCP
+        QuicListenerOptions options = QuicCallServer.Listening(endPoint, certificate, connectionsMax: (viewersMax * 4) + 64, peers) with // as over TCP
+        {
+            CongestionControl = congestion, Loops = threads,
+        };
         try
         {
             QuicListener listener;

@@ -5,11 +5,14 @@ using Vitrine.Transports.Quic;
 namespace Vitrine.Server;
 
 /// <summary>Where and to whom the server answers. Keys: <c>listen</c>, <c>port</c>, <c>viewers</c>, <c>token</c>, <c>control</c>,
-/// <c>administer</c>, <c>quic</c>, <c>cert</c>, <c>cert-key</c>, <c>config-directory</c>.</summary>
+/// <c>administer</c>, <c>quic</c>, <c>quic-threads</c>, <c>cert</c>, <c>cert-key</c>, <c>config-directory</c>.</summary>
 public sealed record ServerOptions
 {
     /// <summary>The port when none is given.</summary>
     public const int DefaultPort = 8790;
+
+    /// <summary>Most of <see cref="QuicThreads"/>.</summary>
+    public const int QuicThreadsMax = 64;
 
     /// <summary>Address to listen on. Anything but loopback is served over TLS only.</summary>
     public IPAddress Listen { get; init; } = IPAddress.Loopback;
@@ -24,6 +27,10 @@ public sealed record ServerOptions
 
     /// <summary>What QUIC sends with: <see cref="QuicCongestionControl.Cubic"/> or <see cref="QuicCongestionControl.Bbr"/>.</summary>
     public QuicCongestionControl QuicCongestion { get; init; } = QuicCongestionControl.Cubic;
+
+    /// <summary>Threads that speak QUIC, each with a socket of its own on the port, 1..<see cref="QuicThreadsMax"/>: a connection stays on one of
+    /// them. More than one is of use where one processor is not enough for all viewers over QUIC.</summary>
+    public int QuicThreads { get; init; } = 1;
 
     /// <summary>Most viewers at once, 1..1024.</summary>
     public int ViewersMax { get; init; } = 64;
@@ -60,6 +67,7 @@ public sealed record ServerOptions
         OptionCheck check = new(sourceOf);
         check.Require(Port is >= 0 and <= 65_535, "port", Port, "a number from 0 (any free port) to 65535.");
         check.Require(ViewersMax is >= 1 and <= 1024, "viewers", ViewersMax, "a number from 1 to 1024.");
+        check.Require(QuicThreads is >= 1 and <= QuicThreadsMax, "quic-threads", QuicThreads, $"a number from 1 to {QuicThreadsMax}.");
         check.Require(Token is null || AccessControl.IsWellFormed(Token), "token", "", "22 to 128 characters out of A-Z a-z 0-9 - _.");
         check.Require(CertificatePath is null || File.Exists(CertificatePath), "cert", CertificatePath, "a PEM or PKCS#12 file that exists.");
         check.Require(CertificateKeyPath is null || File.Exists(CertificateKeyPath), "cert-key", CertificateKeyPath, "a PEM file that exists.");

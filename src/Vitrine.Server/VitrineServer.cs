@@ -182,7 +182,7 @@ public sealed class VitrineServer : IAsyncDisposable
         {
             // QUIC has no way without TLS: on loopback too a certificate is shown, the one that is kept for the network.
             X509Certificate2 certificate = _certificate ?? (own = HostCertificate.Load(_options, _time));
-            return QuicEntrance.TryStart(endPoint, certificate, congestion, _options.ViewersMax, _calls, _gate.Check, _peers, _session, _seats, _callLog, out why);
+            return QuicEntrance.TryStart(endPoint, certificate, congestion, _options.QuicThreads, _options.ViewersMax, _calls, _gate.Check, _peers, _session, _seats, _callLog, out why);
         }
         catch (ServerStartException exception)
         {

@@ -40,6 +40,7 @@ public sealed class SettingLayersTests : IDisposable
     [InlineData("--bitrate", "0.5", "bitrate", "1 to 200")]
     [InlineData("--bitrate-min", "0.05", "bitrate-min", "0.1 to 200")]
     [InlineData("--bitrate-min", "1e0", "bitrate-min", "0.1 to 200")]
+    [InlineData("--quic-threads", "0", "quic-threads", "1 to 64")]
     [InlineData("--cpus", "3-1", "cpus", "0-3,6")]
     [InlineData("--cpus", "1024", "cpus", "0-3,6")]
     [InlineData("--cpus", "0,,1", "cpus", "0-3,6")]

@@ -149,6 +149,31 @@ public sealed class QuicEntranceTests
     }
 
     [QuicFact]
+    public async Task SeveralThreads_EachListens_ViewersOnAnyOfThemShowTheDisplay()
+    {
+        await using Host host = await Host.StartAsync(options: new() { QuicThreads = 3 });
+        string name = $"quic {host.Server.QuicEndPoint!.Port}.";
+        Assert.Equal(3, Directory.GetDirectories("/proc/self/task").Count(task => NameOf(task).StartsWith(name, StringComparison.Ordinal)));
+        for (int i = 0; i < 8; i++)
+        {
+            await using HeadlessViewer viewer = await host.ConnectAsync(Quic);
+            await host.AssertShownByAsync(viewer, $"viewer {i}");
+        }
+
+        static string NameOf(string task)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(task, "comm"));
+            }
+            catch (IOException)
+            {
+                return ""; // it has ended
+            }
+        }
+    }
+
+    [QuicFact]
     public async Task OnLoopback_SpokenFromWhenAViewerAsks()
     {
         SyntheticDisplay display = new(320, 200);

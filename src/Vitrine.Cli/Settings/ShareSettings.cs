@@ -13,6 +13,9 @@ internal sealed class ShareSettings
     public const int DefaultMaxViewers = 64;
     public const int MaxViewersMax = 1_024;
 
+    public const int DefaultQuicThreads = 1;
+    public const int QuicThreadsMax = ServerOptions.QuicThreadsMax;
+
     public const int DefaultBitrate = 20;
     public const int BitrateMost = 200;
     public const double DefaultBitrateMin = 0.25;
@@ -64,6 +67,8 @@ internal sealed class ShareSettings
 
     /// <summary>«on», «off», «cubic» or «bbr».</summary>
     public string Quic { get; set; } = "on";
+
+    public int QuicThreads { get; set; } = DefaultQuicThreads;
 
     public string? Cpus { get; set; }
 

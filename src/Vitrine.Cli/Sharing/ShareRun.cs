@@ -68,6 +68,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             Administer = settings.Administer == "on",
             Quic = settings.Quic != "off",
             QuicCongestion = settings.Quic == "bbr" ? QuicCongestionControl.Bbr : QuicCongestionControl.Cubic,
+            QuicThreads = settings.QuicThreads,
             CertificatePath = settings.Cert,
             CertificateKeyPath = settings.Key,
         };

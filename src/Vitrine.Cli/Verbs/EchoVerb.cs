@@ -13,6 +13,7 @@ internal sealed class EchoVerb : Verb
     private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP, and the five after it of UDP; 0: any" };
+    private readonly Option<int> _quicThreads = new("--quic-threads") { HelpName = "NUMBER", Description = "serve: threads that speak QUIC, for each of its ports (default: 1)", DefaultValueFactory = _ => 1 };
     private readonly Option<string> _certificate = new("--cert") { HelpName = "FILE", Description = "serve: certificate, PEM", Required = false };
     private readonly Option<string> _key = new("--key") { HelpName = "FILE", Description = "serve: its key, PEM" };
 
@@ -25,7 +26,7 @@ internal sealed class EchoVerb : Verb
         _terminal = terminal;
         Hidden = true;
         Arguments.Add(_role);
-        foreach (Option option in (Option[])[_listen, _port, _certificate, _key])
+        foreach (Option option in (Option[])[_listen, _port, _quicThreads, _certificate, _key])
         {
             Options.Add(option);
         }
@@ -70,6 +71,12 @@ internal sealed class EchoVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"--port {port} cannot be used.", $"A number from 1 to {IPEndPoint.MaxPort - EchoServer.Ports + 1}, for UDP with the {EchoServer.Ports - 1} after it; 0: any.");
         }
 
+        int quicThreads = parsed.GetValue(_quicThreads);
+        if (quicThreads is < 1 or > EchoServer.QuicThreadsMax)
+        {
+            return _terminal.Fail(ExitCode.Usage, $"--quic-threads {quicThreads} cannot be used.", $"A number from 1 to {EchoServer.QuicThreadsMax}.");
+        }
+
         X509Certificate2 certificate;
         try
         {
@@ -84,7 +91,7 @@ internal sealed class EchoVerb : Verb
         {
             try
             {
-                await EchoServer.RunAsync(address, port, certificate, Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
+                await EchoServer.RunAsync(address, port, quicThreads, certificate, Console.In, _terminal.Output, stop.Token).ConfigureAwait(false);
             }
             catch (IOException failure) // the port is taken, or the address is not this machine's
             {

@@ -25,6 +25,7 @@ internal sealed class LabVerb : Verb
     private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
     private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
     private readonly Option<string> _networks = new("--networks") { HelpName = "LIST", Description = "weak, advice-check, live: over these emulated networks, with commas between them: names, or figures such as 'trace=FILE;up=FILE;rtt=100;jitter=20;loss=5;burst=3;reorder=1;duplicate=1' (traces are Mahimahi's; without one, rate=MBIT/S; milliseconds of the round trip, per cent of each direction)" };
+    private readonly Option<int> _quicThreads = new("--quic-threads") { HelpName = "N", Description = "transport: threads that speak QUIC in our servers (default: 1), on machines that have a processor for each", DefaultValueFactory = _ => 1 };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
     public LabVerb(Terminal terminal)
@@ -42,7 +43,7 @@ internal sealed class LabVerb : Verb
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks, _quicThreads])
         {
             Options.Add(option);
         }
@@ -67,6 +68,12 @@ internal sealed class LabVerb : Verb
         if (parsed.GetValue(_minutes) is { } minutes && minutes is not (> 0 and <= 10_080))
         {
             return _terminal.Fail(ExitCode.Usage, $"{minutes} is no time to paint.", "--minutes takes a number up to 10080, a week.");
+        }
+
+        int quicThreads = parsed.GetValue(_quicThreads);
+        if (quicThreads is < 1 or > EchoServer.QuicThreadsMax)
+        {
+            return _terminal.Fail(ExitCode.Usage, $"--quic-threads {quicThreads} cannot be used.", $"A number from 1 to {EchoServer.QuicThreadsMax}.");
         }
 
         string[] only = parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
@@ -135,6 +142,7 @@ internal sealed class LabVerb : Verb
                 AdviseTo = to,
                 HostFingerprint = fingerprint,
                 Networks = networks,
+                QuicThreads = quicThreads,
             };
             options = parsed.GetValue(_minutes) is { } paints
                 ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints) }

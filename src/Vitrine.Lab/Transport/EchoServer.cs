@@ -29,6 +29,9 @@ public static class EchoServer
     /// <summary>Ports from the one given on that are listened at.</summary>
     public const int Ports = 6;
 
+    /// <summary>Most threads that speak QUIC on a port.</summary>
+    public const int QuicThreadsMax = 64;
+
     /// <summary>Application protocol of a raw echo over QUIC.</summary>
     public const string QuicProtocol = "vitrine-echo";
 
@@ -44,13 +47,14 @@ public static class EchoServer
     /// or «holdings» it reads.</summary>
     /// <param name="listen">Address.</param>
     /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls, two more for raw echoes with bbr, and one for calls as of a host; 0: any.</param>
+    /// <param name="quicThreads">Of each of those that speak QUIC, 1 to 64.</param>
     /// <param name="certificate">With its key. Owned by the caller.</param>
     /// <param name="input">Orders.</param>
     /// <param name="output">Answers.</param>
     /// <param name="cancellationToken">Ends it too.</param>
     /// <exception cref="IOException">A port is taken, or the address is not of this machine; the message says which, and what mends it.</exception>
     public static async Task RunAsync(
-        IPAddress listen, int port, X509Certificate2 certificate, TextReader input, TextWriter output, CancellationToken cancellationToken)
+        IPAddress listen, int port, int quicThreads, X509Certificate2 certificate, TextReader input, TextWriter output, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
@@ -62,9 +66,9 @@ public static class EchoServer
         await using QuicListener? quic = TryListen(port, QuicCongestionControl.Cubic);
         await using QuicListener? quicBbr = TryListen(port == 0 ? 0 : port + 3, QuicCongestionControl.Bbr);
         await using QuicListener? quicBbrOnce = TryListen(port == 0 ? 0 : port + 4, QuicCongestionControl.Bbr, sendsTwice: false);
-        await using QuicCallServer? calls = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, QuicCongestionControl.Cubic);
-        await using QuicCallServer? callsBbr = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 2), certificate, QuicCongestionControl.Bbr);
-        await using QuicCallServer? hostCalls = TryServeAsHost(new IPEndPoint(listen, port == 0 ? 0 : port + 5), certificate, table, peers);
+        await using QuicCallServer? calls = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 1), certificate, quicThreads, QuicCongestionControl.Cubic);
+        await using QuicCallServer? callsBbr = TryServe(new IPEndPoint(listen, port == 0 ? 0 : port + 2), certificate, quicThreads, QuicCongestionControl.Bbr);
+        await using QuicCallServer? hostCalls = TryServeAsHost(new IPEndPoint(listen, port == 0 ? 0 : port + 5), certificate, quicThreads, table, peers);
         using LimitCounts limits = new();
         QuicListener[] listeners = [.. ((QuicListener?[])[quic, quicBbr, quicBbrOnce]).OfType<QuicListener>()];
         Task echoing = Task.WhenAll(listeners.Select(AcceptAsync));
@@ -90,7 +94,7 @@ public static class EchoServer
         await web.StopAsync(deadline.Token);
 
         QuicListener? TryListen(int onPort, QuicCongestionControl congestion, bool sendsTwice = true) =>
-            EchoServer.TryListen(new IPEndPoint(listen, onPort), certificate, QuicProtocol, congestion, sendsTwice);
+            EchoServer.TryListen(new IPEndPoint(listen, onPort), certificate, quicThreads, QuicProtocol, congestion, sendsTwice);
 
         async Task ObeyAsync()
         {
@@ -176,16 +180,18 @@ public static class EchoServer
         return web;
     }
 
-    private static QuicCallServer? TryServeAsHost(IPEndPoint endPoint, X509Certificate2 certificate, CallTable table, PeerLedger peers) =>
-        TryListen(QuicCallServer.Listening(endPoint, certificate, ConnectionsMax, peers)) is { } listener
+    private static QuicCallServer? TryServeAsHost(IPEndPoint endPoint, X509Certificate2 certificate, int quicThreads, CallTable table, PeerLedger peers) =>
+        TryListen(QuicCallServer.Listening(endPoint, certificate, ConnectionsMax, peers) with { Loops = quicThreads }) is { } listener
             ? new(listener, table, new QuicCallServerOptions { Peers = peers })
             : null;
 
-    private static QuicListener? TryListen(IPEndPoint endPoint, X509Certificate2 certificate, string protocol, QuicCongestionControl congestion, bool sendsTwice) =>
+    private static QuicListener? TryListen(
+        IPEndPoint endPoint, X509Certificate2 certificate, int quicThreads, string protocol, QuicCongestionControl congestion, bool sendsTwice) =>
         TryListen(new QuicListenerOptions
         {
             EndPoint = endPoint,
             Certificate = certificate,
+            Loops = quicThreads,
             Protocols = [protocol],
             CongestionControl = congestion,
             Retry = QuicRetryPolicy.Never, // as the peer: one round trip
@@ -215,8 +221,8 @@ public static class EchoServer
         }
     }
 
-    private static QuicCallServer? TryServe(IPEndPoint endPoint, X509Certificate2 certificate, QuicCongestionControl congestion) =>
-        TryListen(endPoint, certificate, QuicCallServer.Protocol, congestion, sendsTwice: true) is { } listener
+    private static QuicCallServer? TryServe(IPEndPoint endPoint, X509Certificate2 certificate, int quicThreads, QuicCongestionControl congestion) =>
+        TryListen(endPoint, certificate, quicThreads, QuicCallServer.Protocol, congestion, sendsTwice: true) is { } listener
             ? new(listener, new CallTable(new EchoService().Bindings), new QuicCallServerOptions())
             : null;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -26,7 +27,8 @@ internal sealed class EchoServerProcess : IAsyncDisposable
     {
         ChildProcess child = (start ?? ((program, arguments) => ChildProcess.Start(program, arguments)))(
             options.ProgramCommand[0],
-            [.. options.ProgramCommand.Skip(1), "echo", "serve", "--listen", listen, "--cert", certificate.CertificatePath, "--key", certificate.KeyPath]);
+            [.. options.ProgramCommand.Skip(1), "echo", "serve", "--listen", listen, "--cert", certificate.CertificatePath, "--key", certificate.KeyPath,
+                "--quic-threads", options.QuicThreads.ToString(CultureInfo.InvariantCulture)]);
         try
         {
             string line = await child.Output.ReadLineAsync(cancellationToken) ?? throw new LaboratoryException($"The echo server does not start: {child.Errors}");

@@ -25,7 +25,7 @@ public sealed class EchoServerFixture : IAsyncLifetime, IDisposable
     {
         (_order, _answer) = (new StreamWriter(_orders.Writer.AsStream()) { AutoFlush = true }, new StreamReader(_answers.Reader.AsStream()));
         _serving = EchoServer.RunAsync(
-            IPAddress.Loopback, 0, _certificate.Certificate, new StreamReader(_orders.Reader.AsStream()), new StreamWriter(_answers.Writer.AsStream()), CancellationToken.None);
+            IPAddress.Loopback, 0, 1, _certificate.Certificate, new StreamReader(_orders.Reader.AsStream()), new StreamWriter(_answers.Writer.AsStream()), CancellationToken.None);
         Ready = JsonSerializer.Deserialize((await _answer.ReadLineAsync())!, EchoJson.Default.EchoReady)!;
     }
 

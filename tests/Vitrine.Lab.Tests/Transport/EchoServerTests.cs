@@ -16,7 +16,7 @@ public sealed class EchoServerTests
         using Socket other = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         other.Bind(new IPEndPoint(IPAddress.Loopback, port + offset));
         IOException failure = await Assert.ThrowsAsync<IOException>(() => EchoServer.RunAsync(
-            IPAddress.Loopback, port, certificate.Certificate, TextReader.Null, TextWriter.Null, CancellationToken.None));
+            IPAddress.Loopback, port, 1, certificate.Certificate, TextReader.Null, TextWriter.Null, CancellationToken.None));
         Assert.Contains($"UDP port {port + offset} of 127.0.0.1 is in use", failure.Message, StringComparison.Ordinal);
         Assert.Contains("--port", failure.Message, StringComparison.Ordinal);
     }
