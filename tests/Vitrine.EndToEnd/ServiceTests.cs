@@ -6,9 +6,11 @@ using Vitrine.Frames;
 using Vitrine.Imaging;
 using Vitrine.Lab;
 using Vitrine.Lab.Content;
+using Vitrine.Transports;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
 using Vitrine.Transports.Http2;
+using Vitrine.Transports.Quic;
 using Vitrine.Viewer;
 using Vitrine.Wire.V1;
 
@@ -83,6 +85,7 @@ public sealed class ServiceTests : IDisposable
         Uri address = new(share.Url.GetLeftPart(UriPartial.Authority));
         await using GrpcChannel grpc = new(address, new() { Token = share.AdministerToken });
         await using HttpJsonChannel json = new(address, new() { Token = share.AdministerToken });
+        await using QuicCallChannel? quic = await ConnectQuicAsync(share);
         foreach ((string method, IMessage request) in ((string, IMessage)[])
             [
                 ("GetPicture", new GetPictureRequest()), // the first picture of a screen at rest is taken, and then known to both
@@ -95,7 +98,12 @@ public sealed class ServiceTests : IDisposable
                 ("StartSharing", new StartSharingRequest()),
             ])
         {
-            Assert.Equal(await CallAsync(grpc, method, request), await CallAsync(json, method, request));
+            IMessage answer = await CallAsync(grpc, method, request);
+            Assert.Equal(answer, await CallAsync(json, method, request));
+            if (quic is not null)
+            {
+                Assert.Equal(answer, await CallAsync(quic, method, request));
+            }
         }
     }
 
@@ -124,6 +132,20 @@ public sealed class ServiceTests : IDisposable
         painter.ChangeScreen(new(640, 480));
         Paint(painter);
         Assert.True(await viewer.WaitUntilAsync(v => truth.CountDifferences(v.CopyPicture()) == 0, s_patience), $"Not exact after a resize over {transport}.");
+    }
+
+    /// <summary>Where the host says that it speaks QUIC; null where the libraries are missing, which they must not in CI.</summary>
+    private async Task<QuicCallChannel?> ConnectQuicAsync(ShareProcess share)
+    {
+        if (!QuicSupport.TryLoad(out string missing))
+        {
+            Assert.True(Environment.GetEnvironmentVariable("CI") != "true", missing);
+            return null;
+        }
+
+        (QuicOffer? offer, ConnectResult refusal) = await QuicOffer.AskAsync(PacketConnector.StreamAddress(share.Url), new(), _deadline);
+        Assert.True(offer is not null, refusal.Detail);
+        return new(new Uri($"quic://127.0.0.1:{offer.Port}"), new() { Token = share.AdministerToken, CertificateFingerprint = offer.Certificate });
     }
 
     private Task<ShareProcess> StartAsync(PrivateDisplay display, bool tls) => ShareProcess.StartAsync(
