@@ -303,12 +303,15 @@ internal sealed partial class DoctorVerb : Verb
     internal enum CheckState
     {
         /// <summary>It is there and was tried.</summary>
+        [JsonStringEnumMemberName("works")]
         Works,
 
         /// <summary>It is not there; sharing works without it.</summary>
+        [JsonStringEnumMemberName("lesser")]
         Lesser,
 
         /// <summary>It is not there, and sharing does not work.</summary>
+        [JsonStringEnumMemberName("missing")]
         Missing,
     }
 
