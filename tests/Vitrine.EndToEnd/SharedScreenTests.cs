@@ -1,4 +1,7 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Vitrine.Frames;
+using Vitrine.Interop;
 using Vitrine.Lab;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Content;
@@ -90,14 +93,76 @@ public sealed class SharedScreenTests
         Assert.True(without.FrameCount - before > 3, "The viewer without video stands still.");
         Assert.Equal(default, without.VideoCounts);
         await AssertExactAsync(page, truth);
-        byte[] expected = truth.Hash();
-        Assert.True(await without.WaitUntilAsync(viewer => Hash(viewer).AsSpan().SequenceEqual(expected), s_patience), "The viewer without video is not exact.");
+        await AssertExactAsync(without, truth);
+    }
 
-        static byte[] Hash(HeadlessViewer viewer)
+    [Fact]
+    public async Task NoLibavcodec_FilmIsVideoFromOpenH264AndTheTraceSaysWhy()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(s_size);
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("vitrine-openh264-");
+        try
         {
-            byte[] hash = [];
-            viewer.ReadPicture((pixels, size) => hash = CanvasProbe.Hash(pixels, FrameFormat.Packed(size)));
-            return hash;
+            string trace = Path.Combine(folder.FullName, "trace.jsonl");
+            Dictionary<string, string?> variables = new() { [AvLibraries.FileVariable] = "/nowhere" };
+            await using ShareProcess share = await ShareProcess.StartAsync(s_options, ["share", "--display", display.Name, "--trace", trace], variables, _deadline);
+            await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, cancellationToken: _deadline);
+            using var film = new FilmWindow(display);
+            using var truth = new ScreenTruth(display, TimeProvider.System);
+            await PlayUntilAsync(film, () => viewer.VideoCounts.Decoded > 15, "No video came.");
+            Assert.Equal(0, viewer.VideoCounts.Resets);
+            await AssertExactAsync(viewer, truth);
+
+            string[] lines = await File.ReadAllLinesAsync(trace, _deadline);
+            string begins = lines.First(line => line.Contains("\"step\":\"begins\"", StringComparison.Ordinal));
+            using JsonDocument decision = JsonDocument.Parse(begins);
+            Assert.StartsWith("libopenh264: OpenH264 2.", decision.RootElement.GetProperty("detail").GetString(), StringComparison.Ordinal);
+            Assert.True(decision.RootElement.GetProperty("tilesMbits").GetDouble() > 2 * decision.RootElement.GetProperty("videoMbits").GetDouble(), begins);
+            Assert.True(decision.RootElement.GetProperty("tilesCores").GetDouble() > decision.RootElement.GetProperty("videoCores").GetDouble(), begins);
+            Assert.Contains(lines, line => line.Contains("\"step\":\"refines\"", StringComparison.Ordinal));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task NoEncoder_FilmIsExactTilesAndTraceAndMetricsSayWhy()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(s_size);
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("vitrine-no-encoder-");
+        try
+        {
+            foreach (OpenH264Version version in LibOpenH264.Known)
+            {
+                await File.WriteAllTextAsync(Path.Combine(folder.FullName, version.File), "no library", _deadline);
+            }
+
+            string trace = Path.Combine(folder.FullName, "trace.jsonl");
+            Dictionary<string, string?> variables = new() { [AvLibraries.FileVariable] = "/nowhere", ["LD_LIBRARY_PATH"] = folder.FullName };
+            await using ShareProcess share = await ShareProcess.StartAsync(s_options, ["share", "--display", display.Name, "--trace", trace], variables, _deadline);
+            await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, cancellationToken: _deadline);
+            using var film = new FilmWindow(display);
+            using var truth = new ScreenTruth(display, TimeProvider.System);
+            await PlayUntilAsync(film, () => File.ReadAllText(trace).Contains("endsByFailure", StringComparison.Ordinal), "No encoder was asked for.");
+            long seen = viewer.FrameCount;
+            await PlayUntilAsync(film, () => viewer.FrameCount > seen + 15, "The film does not go on.");
+            await AssertExactAsync(viewer, truth);
+            Assert.Equal(default, viewer.VideoCounts);
+
+            using JsonDocument decision = JsonDocument.Parse((await File.ReadAllLinesAsync(trace, _deadline)).First(line => line.Contains("endsByFailure", StringComparison.Ordinal)));
+            string why = decision.RootElement.GetProperty("detail").GetString()!;
+            Assert.Contains("/nowhere", why, StringComparison.Ordinal);
+            Assert.Contains("libopenh264: ", why, StringComparison.Ordinal);
+            using HttpClient http = new();
+            string metrics = await http.GetStringAsync(new Uri(share.Url, "/metrics"), _deadline);
+            Assert.Matches(new Regex("^vitrine_video_failures_total [1-9]", RegexOptions.Multiline), metrics);
+            Assert.Matches(new Regex("^vitrine_video_units_total 0$", RegexOptions.Multiline), metrics);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
         }
     }
 
@@ -179,6 +244,32 @@ public sealed class SharedScreenTests
         }
 
         Assert.True(await shows, $"No video: {(await page.EvaluateAsync("vitrineStatistics().video", _deadline)).GetRawText()}");
+    }
+
+    /// <summary>Plays until a condition holds, and then it rests.</summary>
+    private async Task PlayUntilAsync(FilmWindow film, Func<bool> condition, string what)
+    {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(33));
+        using var patience = new CancellationTokenSource(s_patience);
+        while (!condition())
+        {
+            Assert.False(patience.IsCancellationRequested, what);
+            film.Next();
+            await pace.WaitForNextTickAsync(_deadline);
+        }
+    }
+
+    private static async Task AssertExactAsync(HeadlessViewer viewer, ScreenTruth truth)
+    {
+        byte[] expected = truth.Hash();
+        Assert.True(await viewer.WaitUntilAsync(IsExact, s_patience), "The viewer is not exact.");
+
+        bool IsExact(HeadlessViewer shown)
+        {
+            bool isExact = false;
+            shown.ReadPicture((pixels, size) => isExact = CanvasProbe.Hash(pixels, FrameFormat.Packed(size)).AsSpan().SequenceEqual(expected));
+            return isExact;
+        }
     }
 
     private async Task<BrowserPage> OpenLiveAsync(Chromium browser, Uri url)
