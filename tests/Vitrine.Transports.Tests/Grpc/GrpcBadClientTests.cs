@@ -1,8 +1,11 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Net;
 using Google.Protobuf;
+using Microsoft.AspNetCore.Builder;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
+using Vitrine.Transports.Tests.Quic;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Transports.Tests.Grpc;
@@ -157,18 +160,23 @@ public sealed class GrpcBadClientTests
     {
         await using GrpcHost host = await GrpcHost.StartAsync();
         await using GrpcChannel channel = host.Connect();
+        using LimitCounter limits = new("vitrine.grpc.limits"), closed = new("kestrel.connection.duration", "error.type");
         using RawHttp2 raw = RawHttp2.Connect(host.EndPoint);
         byte[] headers = RawHttp2.CallHeaders(Duplex);
         bool isOpen = true;
-        for (int stream = 1; isOpen && stream < 200_000; stream += 2)
+        for (int stream = 1; isOpen && stream < 2_000_000; stream += 2)
         {
             isOpen = raw.TrySend([.. RawHttp2.Frame(RawHttp2.Headers, RawHttp2.EndHeaders, stream, headers), .. RawHttp2.ResetOf(stream, 8)]);
         }
 
+        Assert.False(isOpen);
         while (raw.ReadFrame())
         {
         }
 
+        // Whoever notices first: ours, when too many calls were broken off; the web server, when it has refused too many streams, or nobody reads its refusals.
+        await QuicPair.UntilAsync(() => limits.Total + closed.Total > 0).WaitAsync(GrpcHost.Patience);
+        Assert.True(limits["resets"] + closed["stream_reset_limit_exceeded"] + closed["output_queue_size_exceeded"] > 0, $"{limits} {closed}");
         EchoReply reply = new();
         await channel.CallAsync(EchoService.Unary, new EchoRequest { Payload = ByteString.CopyFromUtf8("alive") }, reply, CallOptions.Default);
         Assert.Equal("alive", reply.Payload.ToStringUtf8());
@@ -197,6 +205,32 @@ public sealed class GrpcBadClientTests
 
         Assert.InRange(stream / 2, 20, 400);
         Assert.Equal(1, limits["resets"]);
+    }
+
+    [Fact]
+    public async Task PingsAreNotAnswered_ConnectionIsClosed()
+    {
+        (TimeSpan Delay, TimeSpan Timeout) own = default;
+        (WebApplication app, Uri address) = await GrpcHost.ListenAsync(_ => { }, limits: limits =>
+        {
+            own = (limits.Http2.KeepAlivePingDelay, limits.Http2.KeepAlivePingTimeout);
+            limits.Http2.KeepAlivePingDelay = limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(1); // the least that there is
+        });
+        await using (app)
+        {
+            using RawHttp2 raw = RawHttp2.Connect(new(IPAddress.Loopback, address.Port), answersPings: false);
+            bool wasAsked = false;
+            while (raw.ReadFrame())
+            {
+                wasAsked |= raw.Type == RawHttp2.Ping && (raw.Flags & RawHttp2.Ack) == 0;
+            }
+
+            Assert.True(wasAsked);
+            await app.StopAsync();
+        }
+
+        Assert.Equal((TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(20)), own); // as long as our client's
+        Assert.Equal((own.Delay, own.Timeout), (new GrpcChannelOptions().KeepAliveDelay, new GrpcChannelOptions().KeepAliveTimeout));
     }
 
     private static string Call(GrpcHost host, string path, byte[] body, params (string, string)[] more) => Call(host, path, body, null, more);

@@ -49,7 +49,8 @@ internal sealed class GrpcHost : IAsyncDisposable
     }
 
     /// <summary>A web server with HTTP/2 that answers as it is told.</summary>
-    public static async Task<(WebApplication App, Uri Address)> ListenAsync(Action<IApplicationBuilder> configure, X509Certificate2? certificate = null, int port = 0, PeerLedger? peers = null)
+    public static async Task<(WebApplication App, Uri Address)> ListenAsync(
+        Action<IApplicationBuilder> configure, X509Certificate2? certificate = null, int port = 0, PeerLedger? peers = null, Action<KestrelServerLimits>? limits = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore();
@@ -64,6 +65,7 @@ internal sealed class GrpcHost : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = 0; // as the product's: gRPC lifts it for itself
             kestrel.Limits.MaxResponseBufferSize = 64 * 1024;
             GrpcServer.ConfigureLimits(kestrel.Limits);
+            limits?.Invoke(kestrel.Limits);
             kestrel.Listen(IPAddress.Loopback, port, listen =>
             {
                 if (peers is not null)

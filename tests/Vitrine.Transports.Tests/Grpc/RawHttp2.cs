@@ -29,14 +29,18 @@ internal sealed class RawHttp2 : IDisposable
 
     public ReadOnlyMemory<byte> Payload { get; private set; }
 
+    /// <summary>Whether the server hears that this side lives.</summary>
+    public bool AnswersPings { get; init; } = true;
+
     /// <summary>Connects and sends the preface and settings.</summary>
     /// <param name="server">Where.</param>
     /// <param name="streamWindowBytes">How much may come on each stream before it is extended.</param>
-    public static RawHttp2 Connect(IPEndPoint server, int streamWindowBytes = 1 << 30)
+    /// <param name="answersPings">See <see cref="AnswersPings"/>.</param>
+    public static RawHttp2 Connect(IPEndPoint server, int streamWindowBytes = 1 << 30, bool answersPings = true)
     {
         Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = (int)GrpcHost.Patience.TotalMilliseconds };
         socket.Connect(server);
-        RawHttp2 raw = new(socket);
+        RawHttp2 raw = new(socket) { AnswersPings = answersPings };
         byte[] settings = new byte[6];
         BinaryPrimitives.WriteUInt16BigEndian(settings, 4); // SETTINGS_INITIAL_WINDOW_SIZE
         BinaryPrimitives.WriteInt32BigEndian(settings.AsSpan(2), streamWindowBytes);
@@ -170,7 +174,7 @@ internal sealed class RawHttp2 : IDisposable
             {
                 TrySend(Frame(Settings, Ack, 0, []));
             }
-            else if (Type == Ping && (Flags & Ack) == 0)
+            else if (Type == Ping && (Flags & Ack) == 0 && AnswersPings)
             {
                 TrySend(Frame(Ping, Ack, 0, Payload.Span));
             }
