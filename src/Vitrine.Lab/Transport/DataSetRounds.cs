@@ -12,13 +12,29 @@ internal static class DataSetRounds
     /// <summary>Of all loads but the last: as many connections as was published.</summary>
     private const int Connections = 100;
 
+    private const string Quic = "quic", Grpc = "grpc", Http2 = "http2";
+    private const string Saturating = "saturating", Light = "light", Medium = "medium", SmallPacket = "small-packet", Large = "large";
+
+    private static readonly string[] s_protocols = [Quic, Grpc, Http2];
+    private static readonly NetworkProfile[] s_networks = [NetworkProfiles.Rtt200Loss5, NetworkProfiles.Loss12Jitter80];
+    private static readonly NetworkProfile s_setUpNetwork = NetworkProfiles.Rtt100;
+
     /// <summary>What was published, for 100 connections and 1 KB: from the requirements of this project (NET-1 to NET-3).</summary>
     private static readonly Dictionary<string, (double MeanMs, double P99Ms, double ResidentMegabytes, double? SetupMs)> s_published = new()
     {
-        ["grpc"] = (3.2, 18.7, 42, null),
-        ["http2"] = (4.1, 22.4, 39, null),
-        ["quic"] = (2.6, 14.9, 51, 3.1),
+        [Grpc] = (3.2, 18.7, 42, null),
+        [Http2] = (4.1, 22.4, 39, null),
+        [Quic] = (2.6, 14.9, 51, 3.1),
     };
+
+    /// <summary>All 23 by their names: of a protocol and a load, as their cases are called; the two of setting up have a case a protocol.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+    [
+        .. from load in (string[])[Saturating, Light, Medium, SmallPacket, Large] from protocol in s_protocols select $"{protocol}/{load}",
+        .. from network in s_networks from protocol in s_protocols select $"{protocol}/{Weak(network)}",
+        SetUp(s_setUpNetwork),
+        Resumption(s_setUpNetwork),
+    ];
 
     public static async Task RunAsync(RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
@@ -33,36 +49,43 @@ internal static class DataSetRounds
             WarmSeconds = options.Quick ? 0.2 : 1,
             Seconds = options.Quick ? 0.5 : options.TransportDuration.TotalSeconds / rounds,
         };
-        int sets = await OnThisMachineAsync(run, certificate, load, rounds, options, (what, done) => report(what, 0.65 * done), cancellationToken);
-        foreach ((NetworkProfile profile, double from) in ((NetworkProfile, double)[])[(NetworkProfiles.Rtt200Loss5, 0.65), (NetworkProfiles.Loss12Jitter80, 0.8)])
+        List<string> sets = [.. await OnThisMachineAsync(run, certificate, load, rounds, options, (what, done) => report(what, 0.65 * done), cancellationToken)];
+        for (int i = 0; i < s_networks.Length; i++)
         {
-            sets += await OverAsync(run, profile, certificate, load, rounds, options, done => report($"Over {profile.Name}", from + (0.15 * done)), cancellationToken);
+            (NetworkProfile profile, double from) = (s_networks[i], 0.65 + (0.15 * i));
+            sets.AddRange(await OverAsync(run, profile, certificate, load, rounds, options, done => report($"Over {profile.Name}", from + (0.15 * done)), cancellationToken));
         }
 
-        sets += await SettingUpAsync(run, certificate, load, rounds, options, done => report("Setting up over 100 ms", 0.95 + (0.05 * done)), cancellationToken);
-        run.AddGoal("data sets", sets, 23, lowerIsBetter: false);
+        sets.AddRange(await SettingUpAsync(run, certificate, load, rounds, options, done => report("Setting up over 100 ms", 0.95 + (0.05 * done)), cancellationToken));
+        run.AddGoal("data sets", sets.Intersect(Names).Count(), 23, lowerIsBetter: false);
         MachineRecord machine = MachineProbe.Read("none");
         run.NotMeasured(string.Create(CultureInfo.InvariantCulture,
             $"the published figures on this machine: they were measured on another one, which was not named, and are beside ours for their size only; this is {machine.Cpu} with {machine.Cores} cores, which client and server share."));
     }
 
-    private static async Task<int> OnThisMachineAsync(
+    private static string Weak(NetworkProfile network) => $"weak-{network.Name}";
+
+    private static string SetUp(NetworkProfile network) => $"set-up-{network.Name}";
+
+    private static string Resumption(NetworkProfile network) => $"resumption-{network.Name}";
+
+    private static async Task<IReadOnlyList<string>> OnThisMachineAsync(
         RunBuilder run, EchoCertificate certificate, EchoLoad load, int rounds, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
         await using LoadProcess agent = LoadProcess.Start(options);
-        int sets = 0;
-        Dictionary<string, LoadSeries> saturating = await PlayAsync("saturating", load, 0);
+        List<string> sets = [];
+        Dictionary<string, LoadSeries> saturating = await PlayAsync(Saturating, load, 0);
         if (saturating.Count == 0)
         {
-            return 0;
+            return sets;
         }
 
         // Of what the slowest carries: the same for all of them.
         double slowest = saturating.Values.Min(series => RoundSeries.Median(series.RequestsPerSecond));
-        Dictionary<string, LoadSeries> light = await PlayAsync("light", load with { RequestsPerSecond = Math.Max(10, Math.Round(0.1 * slowest)) }, 0.2);
-        Dictionary<string, LoadSeries> medium = await PlayAsync("medium", load with { RequestsPerSecond = Math.Max(10, Math.Round(0.5 * slowest)) }, 0.4);
-        await PlayAsync("small-packet", load with { PayloadBytes = 64 }, 0.6);
-        await PlayAsync("large", load with { PayloadBytes = 1 << 20, Connections = 8 }, 0.8);
+        Dictionary<string, LoadSeries> light = await PlayAsync(Light, load with { RequestsPerSecond = Math.Max(10, Math.Round(0.1 * slowest)) }, 0.2);
+        Dictionary<string, LoadSeries> medium = await PlayAsync(Medium, load with { RequestsPerSecond = Math.Max(10, Math.Round(0.5 * slowest)) }, 0.4);
+        await PlayAsync(SmallPacket, load with { PayloadBytes = 64 }, 0.6);
+        await PlayAsync(Large, load with { PayloadBytes = 1 << 20, Connections = 8 }, 0.8);
         foreach ((string protocol, LoadSeries series) in light.Concat(medium).Concat(saturating))
         {
             Compare(run, series, protocol);
@@ -78,7 +101,7 @@ internal static class DataSetRounds
         async Task<Dictionary<string, LoadSeries>> PlayAsync(string name, EchoLoad played, double from)
         {
             await using Servers servers = await Servers.StartAsync(options, certificate, IPAddress.Loopback, null, cancellationToken);
-            if (sets == 0 && servers.Missing is { } missing)
+            if (sets.Count == 0 && servers.Missing is { } missing)
             {
                 run.NotMeasured(missing);
             }
@@ -86,18 +109,18 @@ internal static class DataSetRounds
             Dictionary<string, LoadSeries> all = await servers.PlayAsync(
                 run, played, name, rounds, agent, certificate, done => report($"{played.Connections} connections, {name}", from + (0.2 * done)), cancellationToken);
             AddAll(run, all, played);
-            sets += all.Count;
+            sets.AddRange(all.Values.Select(series => series.Name));
             return all;
         }
     }
 
-    private static async Task<int> OverAsync(
+    private static async Task<IReadOnlyList<string>> OverAsync(
         RunBuilder run, NetworkProfile profile, EchoCertificate certificate, EchoLoad load, int rounds, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
         using WeakNetwork? network = WeakRounds.TryCreate(run, profile, options);
         if (network is null)
         {
-            return 0;
+            return [];
         }
 
         await using Servers servers = await Servers.StartAsync(options, certificate, network.Far.Address, (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
@@ -111,32 +134,32 @@ internal static class DataSetRounds
             Seconds = options.Quick ? 1 : load.Seconds,
             TimeoutSeconds = 30,
         };
-        Dictionary<string, LoadSeries> all = await servers.PlayAsync(run, weak, $"weak-{profile.Name}", rounds, agent, certificate, report, cancellationToken);
+        Dictionary<string, LoadSeries> all = await servers.PlayAsync(run, weak, Weak(profile), rounds, agent, certificate, report, cancellationToken);
         AddAll(run, all, weak);
-        return all.Count;
+        return [.. all.Values.Select(series => series.Name)];
     }
 
-    private static async Task<int> SettingUpAsync(
+    private static async Task<IReadOnlyList<string>> SettingUpAsync(
         RunBuilder run, EchoCertificate certificate, EchoLoad load, int rounds, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
-        using WeakNetwork? network = WeakRounds.TryCreate(run, NetworkProfiles.Rtt100, options);
+        using WeakNetwork? network = WeakRounds.TryCreate(run, s_setUpNetwork, options);
         if (network is null)
         {
-            return 0;
+            return [];
         }
 
         await using Servers servers = await Servers.StartAsync(options, certificate, network.Far.Address, (program, arguments) => network.Far.Start(program, arguments), cancellationToken);
         await using LoadProcess agent = LoadProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
         EchoLoad connecting = load with { Connections = options.Quick ? 3 : 50, Seconds = 0 };
         Dictionary<string, LoadSeries> first = await servers.PlayAsync(
-            run, connecting, $"set-up-{network.Profile.Name}", rounds, agent, certificate, done => report(0.7 * done), cancellationToken);
+            run, connecting, SetUp(s_setUpNetwork), rounds, agent, certificate, done => report(0.7 * done), cancellationToken);
         // Over TCP nothing is sent in the first flight: resumption is QUIC's.
         Dictionary<string, LoadSeries> again = await servers.PlayAsync(
-            run, connecting with { Resumes = true }, $"resumption-{network.Profile.Name}", rounds, agent, certificate, done => report(0.7 + (0.3 * done)), cancellationToken,
+            run, connecting with { Resumes = true }, Resumption(s_setUpNetwork), rounds, agent, certificate, done => report(0.7 + (0.3 * done)), cancellationToken,
             target => target.Protocol == EchoProtocol.Quic);
         AddAll(run, first, connecting, series => series.FirstAnswer);
         AddAll(run, again, connecting, series => series.FirstAnswer);
-        return (first.Count > 0 ? 1 : 0) + (again.Count > 0 ? 1 : 0); // one set each, of a row a protocol
+        return [.. first.Count > 0 ? (string[])[SetUp(s_setUpNetwork)] : [], .. again.Count > 0 ? (string[])[Resumption(s_setUpNetwork)] : []]; // of a row a protocol
     }
 
     private static void AddAll(RunBuilder run, Dictionary<string, LoadSeries> all, EchoLoad load, Func<LoadSeries, LatencyHistogram>? of = null)
@@ -200,13 +223,13 @@ internal static class DataSetRounds
             Servers servers = new();
             try
             {
-                foreach (string name in (string[])["quic", "grpc", "http2"])
+                foreach (string name in s_protocols)
                 {
                     EchoServerProcess process = await EchoServerProcess.StartAsync(options, certificate, listen.ToString(), start, cancellationToken);
                     servers._processes.Add(process);
-                    if (name != "quic")
+                    if (name != Quic)
                     {
-                        servers.Targets.Add(new(name, name == "grpc" ? EchoProtocol.Grpc : EchoProtocol.Http2, process.Ready.Https, process.ProcessId, process));
+                        servers.Targets.Add(new(name, name == Grpc ? EchoProtocol.Grpc : EchoProtocol.Http2, process.Ready.Https, process.ProcessId, process));
                     }
                     else if (process.Ready.Quic is { } quic)
                     {
