@@ -191,6 +191,26 @@ public sealed class QuicEntranceTests
         Assert.Equal(server.EndPoint.Port, server.QuicEndPoint!.Port);
     }
 
+    [QuicFact]
+    public async Task UdpPortIsTaken_SpokenOnAnotherOneThatIsTold()
+    {
+        SyntheticDisplay display = new(320, 200);
+        await using ShareSession session = new(display.TryOpen, new() { Name = "test" });
+        await session.StartAsync();
+        await using VitrineServer server = await VitrineServer.StartAsync(session, new() { Port = 0 });
+        using Socket taken = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        taken.Bind(server.EndPoint);
+        Assert.True(server.OpenQuic(), server.QuicFailure);
+        Assert.Equal("", server.QuicFailure);
+        Assert.NotEqual(server.EndPoint.Port, server.QuicEndPoint!.Port);
+        (QuicOffer? offer, _) = await QuicOffer.AskAsync(PacketConnector.StreamAddress(server.Url), new(), CancellationToken.None);
+        Assert.Equal(server.QuicEndPoint.Port, offer!.Port);
+        await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(server.Url, Quic);
+        Assert.Equal(("quic", ""), (viewer.Transport, viewer.ConnectionNote));
+        await Host.AssertAsync(viewer, seen => seen.FrameCount > 0, "No picture came.");
+        Assert.Equal(server.QuicEndPoint, ((QuicPacketConnection)viewer.Connection!).Connection.RemoteEndPoint);
+    }
+
     [Fact]
     public async Task QuicOff_AWebSocketAndTheReason()
     {
