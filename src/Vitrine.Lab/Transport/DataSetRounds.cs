@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using Vitrine.Lab.WeakNetworks;
 using Vitrine.Measurement;
@@ -18,14 +17,6 @@ internal static class DataSetRounds
     private static readonly string[] s_protocols = [Quic, Grpc, Http2];
     private static readonly NetworkProfile[] s_networks = [NetworkProfiles.Rtt200Loss5, NetworkProfiles.Loss12Jitter80];
     private static readonly NetworkProfile s_setUpNetwork = NetworkProfiles.Rtt100;
-
-    /// <summary>What was published, for 100 connections and 1 KB: from the requirements of this project (NET-1 to NET-3).</summary>
-    private static readonly Dictionary<string, (double MeanMs, double P99Ms, double ResidentMegabytes, double? SetupMs)> s_published = new()
-    {
-        [Grpc] = (3.2, 18.7, 42, null),
-        [Http2] = (4.1, 22.4, 39, null),
-        [Quic] = (2.6, 14.9, 51, 3.1),
-    };
 
     /// <summary>All 23 by their names: of a protocol and a load, as their cases are called; the two of setting up have a case a protocol.</summary>
     public static IReadOnlyList<string> Names { get; } =
@@ -58,9 +49,7 @@ internal static class DataSetRounds
 
         sets.AddRange(await SettingUpAsync(run, certificate, load, rounds, options, done => report("Setting up over 100 ms", 0.95 + (0.05 * done)), cancellationToken));
         run.AddGoal("data sets", sets.Intersect(Names).Count(), 23, lowerIsBetter: false);
-        MachineRecord machine = MachineProbe.Read("none");
-        run.NotMeasured(string.Create(CultureInfo.InvariantCulture,
-            $"the published figures on this machine: they were measured on another one, which was not named, and are beside ours for their size only; this is {machine.Cpu} with {machine.Cores} cores, which client and server share."));
+        PublishedFigures.SayWhereTheyDiffer(run);
     }
 
     private static string Weak(NetworkProfile network) => $"weak-{network.Name}";
@@ -88,7 +77,7 @@ internal static class DataSetRounds
         await PlayAsync(Large, load with { PayloadBytes = 1 << 20, Connections = 8 }, 0.8);
         foreach ((string protocol, LoadSeries series) in light.Concat(medium).Concat(saturating))
         {
-            Compare(run, series, protocol);
+            PublishedFigures.Compare(run, series, $"data-set/{series.Name}", protocol);
         }
 
         foreach (LoadSeries series in saturating.Values)
@@ -167,43 +156,15 @@ internal static class DataSetRounds
         foreach ((string protocol, LoadSeries series) in all)
         {
             CaseRecord record = series.ToCase(load, of?.Invoke(series));
-            run.Add(Complete(record, protocol) with
+            run.Add(PublishedFigures.Complete(record, protocol) with
             {
+                Name = $"data-set/{record.Name}",
                 Metrics = new Dictionary<string, double>(record.Metrics)
                 {
                     // Of the first round: memory of connections that are gone serves those that come later.
                     ["serverResidentBytesPerConnection"] = series.ServerBytesPerConnection(load.Connections)[0],
                 },
             });
-        }
-    }
-
-    // With the published figures beside it: of 100 connections and 1 KB, at whatever rate that was.
-    private static CaseRecord Complete(CaseRecord record, string protocol)
-    {
-        (double meanMs, double p99Ms, double residentMegabytes, double? setupMs) = s_published[protocol];
-        return record with
-        {
-            Name = $"data-set/{record.Name}",
-            Parameters = new Dictionary<string, string>(record.Parameters)
-            {
-                ["published"] = string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"mean {meanMs} ms, p99 {p99Ms} ms, {residentMegabytes} MB{(setupMs is { } setup ? $", set-up {setup} ms" : "")} with 100 connections and 1 KB, on another machine"),
-            },
-        };
-    }
-
-    private static void Compare(RunBuilder run, LoadSeries series, string protocol)
-    {
-        (double meanMs, double p99Ms, double residentMegabytes, double? setupMs) = s_published[protocol];
-        string name = $"data-set/{series.Name}";
-        run.Add(RatioRecord.Of($"{name} meanMs vs published", series.Latency.MeanNs / 1e6 / meanMs, null));
-        run.Add(RatioRecord.Of($"{name} p99Ms vs published", series.Latency.P99Ns / 1e6 / p99Ms, null));
-        run.Add(RatioRecord.Of($"{name} serverResidentBytes vs published", series.Rounds.Max(round => round.ServerResidentBytes) / 1e6 / residentMegabytes, null));
-        if (setupMs is { } published)
-        {
-            run.Add(RatioRecord.Of($"{name} setupP50Ms vs published", series.Setup.P50Ns / 1e6 / published, null));
         }
     }
 

@@ -39,6 +39,11 @@ internal sealed record EchoReady(int ProcessId, string Https, string? Quic, stri
 /// <param name="PauseNsMax">Likewise.</param>
 internal sealed record EchoServerFigures(long AllocatedBytes, long Collections, long PauseNsP99, long PauseNsMax);
 
+/// <summary>Objects that a server of ours allocated between two questions, by samples (<see cref="AllocationSampler"/>).</summary>
+/// <param name="PerSecond">Estimate.</param>
+/// <param name="Samples">That it stands on.</param>
+internal sealed record EchoServerObjects(double PerSecond, int Samples);
+
 /// <summary>What a server of ours holds when its heap has been collected: what is still in use.</summary>
 /// <param name="ManagedBytes">Of the garbage collector's heap.</param>
 /// <param name="NativeBytes">Of the C library's heap, the libraries' memory included.</param>
@@ -415,6 +420,7 @@ internal sealed record EchoLoadResult
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(EchoReady))]
 [JsonSerializable(typeof(EchoServerFigures))]
+[JsonSerializable(typeof(EchoServerObjects))]
 [JsonSerializable(typeof(EchoServerHoldings))]
 [JsonSerializable(typeof(StreamOrder))]
 [JsonSerializable(typeof(StreamResult))]

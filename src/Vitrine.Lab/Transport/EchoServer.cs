@@ -43,8 +43,8 @@ public static class EchoServer
     /// <summary>Pauses between two looks count with their mean.</summary>
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures»
-    /// or «holdings» it reads.</summary>
+    /// <summary>Serves until the input ends. Writes a line of JSON when it listens, and one for each line «figures»,
+    /// «objects» or «holdings» it reads.</summary>
     /// <param name="listen">Address.</param>
     /// <param name="port">Of TCP and of UDP, and the two after it of UDP for calls, two more for raw echoes with bbr, and one for calls as of a host; 0: any.</param>
     /// <param name="quicThreads">Of each of those that speak QUIC, 1 to 64.</param>
@@ -98,6 +98,7 @@ public static class EchoServer
 
         async Task ObeyAsync()
         {
+            AllocationSampler? objects = null; // while they are counted
             try
             {
                 while (await input.ReadLineAsync(cancellationToken) is { } order)
@@ -114,6 +115,14 @@ public static class EchoServer
                         await output.WriteLineAsync(JsonSerializer.Serialize(figures, EchoJson.Default.EchoServerFigures));
                         await output.FlushAsync(cancellationToken);
                     }
+                    else if (order == "objects")
+                    {
+                        EchoServerObjects counted = new(objects?.CountPerSecond ?? 0, objects?.Events ?? 0);
+                        objects?.Dispose();
+                        objects = objects is null ? new() : null;
+                        await output.WriteLineAsync(JsonSerializer.Serialize(counted, EchoJson.Default.EchoServerObjects));
+                        await output.FlushAsync(cancellationToken);
+                    }
                     else if (order == "holdings")
                     {
                         await output.WriteLineAsync(JsonSerializer.Serialize(ReadHoldings(hostCalls, limits), EchoJson.Default.EchoServerHoldings));
@@ -124,6 +133,10 @@ public static class EchoServer
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 // Asked to end.
+            }
+            finally
+            {
+                objects?.Dispose();
             }
         }
 

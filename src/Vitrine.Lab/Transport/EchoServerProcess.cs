@@ -44,6 +44,10 @@ internal sealed class EchoServerProcess : IAsyncDisposable
     /// <summary>What it has used up to now.</summary>
     public Task<EchoServerFigures> ReadFiguresAsync(CancellationToken cancellationToken) => AskAsync("figures", EchoJson.Default.EchoServerFigures, cancellationToken);
 
+    /// <summary>Begins to count the objects that it allocates, and at the second time ends.</summary>
+    /// <returns>Nothing at the first time; at the second, what was counted.</returns>
+    public Task<EchoServerObjects> CountObjectsAsync(CancellationToken cancellationToken) => AskAsync("objects", EchoJson.Default.EchoServerObjects, cancellationToken);
+
     /// <summary>What it holds when its heap has been collected, which pauses it for some milliseconds.</summary>
     public Task<EchoServerHoldings> ReadHoldingsAsync(CancellationToken cancellationToken) => AskAsync("holdings", EchoJson.Default.EchoServerHoldings, cancellationToken);
 

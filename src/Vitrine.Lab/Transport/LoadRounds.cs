@@ -51,11 +51,19 @@ internal static class LoadRounds
     }
 
     /// <summary>Adds the cases, and how ours stand against their peers.</summary>
+    /// <param name="run">Gets them.</param>
+    /// <param name="series">By the name of the target.</param>
+    /// <param name="load">What was played.</param>
+    /// <param name="hasGoals">Whether it is the load that was published and has goals.</param>
     public static void Add(RunBuilder run, Dictionary<string, LoadSeries> series, EchoLoad load, bool hasGoals)
     {
-        foreach (LoadSeries each in series.Values)
+        foreach ((string target, LoadSeries each) in series)
         {
-            run.Add(each.ToCase(load));
+            run.Add(hasGoals ? PublishedFigures.Complete(each.ToCase(load), target) : each.ToCase(load));
+            if (hasGoals)
+            {
+                PublishedFigures.Compare(run, each, each.Name, target);
+            }
         }
 
         foreach ((string ours, string peer) in EchoTargets.Pairs)

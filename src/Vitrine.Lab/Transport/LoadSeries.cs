@@ -14,6 +14,9 @@ internal sealed class LoadSeries(string name)
 
     public IReadOnlyList<EchoLoadResult> Rounds => _rounds;
 
+    /// <summary>Of a server of ours that was asked: objects allocated a request, and the samples behind it. Null: it was not.</summary>
+    public (double PerRequest, int Samples)? Objects { get; set; }
+
     public LatencyHistogram Latency { get; } = new();
 
     public LatencyHistogram Setup { get; } = new();
@@ -76,6 +79,12 @@ internal sealed class LoadSeries(string name)
             metrics["gcPauseMsP99"] = _pauseNsP99 / 1e6;
             metrics["gcPauseMsMax"] = _pauseNsMax / 1e6;
             metrics["serverAllocatedBytesPerRequest"] = (double)_allocatedBytes / Math.Max(1, metrics["requests"]);
+        }
+
+        if (Objects is { } objects)
+        {
+            metrics["serverAllocatedObjectsPerRequest"] = objects.PerRequest;
+            metrics["serverAllocatedObjectsSamples"] = objects.Samples;
         }
 
         string Text(double value) => value.ToString(CultureInfo.InvariantCulture);

@@ -146,7 +146,17 @@ public sealed class TransportLaboratory : ILaboratory
         Dictionary<string, LoadSeries> saturated = await LoadRounds.PlayAsync(
             run, targets.All, closed, LoadRounds.Suffix(closed), rounds, agent, certificate.Fingerprint,
             done => progress.Report(new("100 connections, each request after the answer to the one before", 0.05 + (0.35 * done))), cancellationToken);
+        if (!options.Quick)
+        {
+            progress.Report(new("Counting objects", 0.4));
+            foreach (EchoTarget target in targets.All.Where(target => target.Own is not null && saturated.ContainsKey(target.Name)))
+            {
+                await CountObjectsAsync(run, target, saturated[target.Name], closed, agent, certificate, options, cancellationToken);
+            }
+        }
+
         LoadRounds.Add(run, saturated, closed, hasGoals: true);
+        PublishedFigures.SayWhereTheyDiffer(run);
         foreach ((string ours, _) in EchoTargets.Pairs)
         {
             CaseRecord? own = saturated.GetValueOrDefault(ours)?.ToCase(closed);
@@ -182,5 +192,31 @@ public sealed class TransportLaboratory : ILaboratory
                 LoadRounds.Add(run, series, payload, hasGoals: false);
             }
         }
+    }
+
+    // Apart from the rounds, whose figures the samples would change a little: in the middle of one, when connections stand and code is warm.
+    private static async Task CountObjectsAsync(
+        RunBuilder run, EchoTarget target, LoadSeries series, EchoLoad load, LoadProcess agent, EchoCertificate certificate, LabOptions options, CancellationToken cancellationToken)
+    {
+        TimeSpan before = TimeSpan.FromSeconds(3), counted = TimeSpan.FromSeconds(3);
+        Task<EchoLoadResult> playing = agent.PlayAsync(
+            target.Adapt(load) with
+            {
+                Protocol = target.Protocol, Address = target.Address, Fingerprint = certificate.Fingerprint, ServerProcessId = target.ProcessId,
+                WarmSeconds = 1, Seconds = (before + counted).TotalSeconds + 1,
+            },
+            cancellationToken);
+        await Task.Delay(before, options.Time, cancellationToken);
+        await target.Own!.CountObjectsAsync(cancellationToken);
+        await Task.Delay(counted, options.Time, cancellationToken);
+        EchoServerObjects objects = await target.Own.CountObjectsAsync(cancellationToken);
+        EchoLoadResult result = await playing;
+        if (result.Failure is not null || result.Requests == 0)
+        {
+            run.NotMeasured($"{series.Name} serverAllocatedObjectsPerRequest: {result.Failure ?? "nothing was answered"}");
+            return;
+        }
+
+        series.Objects = (objects.PerSecond * result.Seconds / result.Requests, objects.Samples);
     }
 }

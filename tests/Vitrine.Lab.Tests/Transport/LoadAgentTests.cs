@@ -109,6 +109,20 @@ public class LoadAgentTests(EchoServerFixture server) : IClassFixture<EchoServer
         Assert.True(figures.AllocatedBytes > 0);
     }
 
+    [Fact]
+    public async Task Objects_AreCountedWhileCallsAreServed()
+    {
+        EchoServerObjects begun = await server.AskAsync("objects", EchoJson.Default.EchoServerObjects), counted;
+        Assert.Equal(new EchoServerObjects(0, 0), begun);
+        do
+        {
+            await PlayAsync(Load(EchoProtocol.Http2) with { Connections = 2, Seconds = 1, WarmSeconds = 0 });
+            counted = await server.AskAsync("objects", EchoJson.Default.EchoServerObjects);
+        }
+        while (counted.Samples < 2 && await server.AskAsync("objects", EchoJson.Default.EchoServerObjects) is not null);
+        Assert.True(counted.PerSecond > counted.Samples / 60.0, counted.ToString());
+    }
+
     private EchoLoad Load(EchoProtocol protocol) => new()
     {
         Protocol = protocol,

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
-using System.Diagnostics.Tracing;
 using System.Globalization;
 using Google.Protobuf;
+using Vitrine.Measurement;
 using Vitrine.Wire.V1;
 using Xunit.Abstractions;
 
@@ -22,7 +22,7 @@ public sealed class GrpcAllocationTests(ITestOutputHelper output)
         await using GrpcHost host = await GrpcHost.StartAsync();
         using RawHttp2 raw = RawHttp2.Connect(host.EndPoint);
         Client client = new(raw, hasDeadline);
-        using AllocationSamples samples = new();
+        using AllocationSampler samples = new();
         long before, last = long.MaxValue;
         for (int round = 0; round < 50; round++) // pools fill, and code that is compiled anew takes less
         {
@@ -102,76 +102,6 @@ public sealed class GrpcAllocationTests(ITestOutputHelper output)
 
                 BinaryPrimitives.WriteInt32BigEndian(_extend.AsSpan(RawHttp2.FrameHeadBytes), bytes);
                 _raw.Send(_extend);
-            }
-        }
-    }
-
-    /// <summary>The runtime's random sampling of allocations: an object of n bytes is seen with the chance 1 - e^(-n / 102,400).</summary>
-    private sealed class AllocationSamples : EventListener
-    {
-        private const long AllocationSamplingKeyword = 0x80000000000;
-        private const double MeanBytes = 102_400;
-
-        private readonly Lock _lock = new();
-        private readonly Dictionary<string, (double Count, double Bytes)> _types = new(StringComparer.Ordinal);
-
-        public int Events { get; private set; }
-
-        public double Count
-        {
-            get
-            {
-                lock (_lock)
-                {
-                    return _types.Values.Sum(type => type.Count);
-                }
-            }
-        }
-
-        public IReadOnlyList<(string Type, double Count, double Size)> ByType
-        {
-            get
-            {
-                lock (_lock)
-                {
-                    return [.. _types.Select(type => (type.Key, type.Value.Count, type.Value.Bytes / type.Value.Count)).OrderByDescending(type => type.Count).Take(20)];
-                }
-            }
-        }
-
-        public void Clear()
-        {
-            lock (_lock)
-            {
-                _types.Clear();
-                Events = 0;
-            }
-        }
-
-        protected override void OnEventSourceCreated(EventSource eventSource)
-        {
-            if (eventSource.Name == "Microsoft-Windows-DotNETRuntime")
-            {
-                EnableEvents(eventSource, EventLevel.Informational, (EventKeywords)AllocationSamplingKeyword);
-            }
-        }
-
-        protected override void OnEventWritten(EventWrittenEventArgs eventData)
-        {
-            if (eventData.EventName?.StartsWith("AllocationSampled", StringComparison.Ordinal) != true)
-            {
-                return;
-            }
-
-            int typeAt = eventData.PayloadNames!.IndexOf("TypeName"), sizeAt = eventData.PayloadNames.IndexOf("ObjectSize");
-            double size = Convert.ToDouble(eventData.Payload![sizeAt], CultureInfo.InvariantCulture);
-            double count = 1 / (1 - Math.Exp(-size / MeanBytes));
-            lock (_lock)
-            {
-                Events++;
-                string type = (string)eventData.Payload[typeAt]!;
-                (double Count, double Bytes) sum = _types.GetValueOrDefault(type);
-                _types[type] = (sum.Count + count, sum.Bytes + (count * size));
             }
         }
     }
