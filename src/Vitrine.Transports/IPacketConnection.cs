@@ -1,3 +1,5 @@
+using Vitrine.Transports.Calls;
+
 namespace Vitrine.Transports;
 
 /// <summary>How a send ended.</summary>
@@ -59,8 +61,11 @@ public interface IPacketConnection : IAsyncDisposable
     /// <summary>The other side, for people: address and port.</summary>
     string Peer { get; }
 
-    /// <summary>What carries it, for people and for lists: «websocket», «http2», «grpc».</summary>
+    /// <summary>What carries it, for people and for lists: «websocket», «http2», «grpc», «quic».</summary>
     string Transport { get; }
+
+    /// <summary>What carries it can do more than carry packets in order; nothing, unless it says so.</summary>
+    TransportCapabilities Capabilities => TransportCapabilities.None;
 
     /// <summary>Hands one packet to the transport. The memory is borrowed until the task ends.</summary>
     ValueTask<PacketSendStatus> SendAsync(ReadOnlyMemory<byte> packet);

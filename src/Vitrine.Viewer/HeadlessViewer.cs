@@ -2,7 +2,7 @@ using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Transports;
-using Vitrine.Transports.Quic;
+using Vitrine.Transports.Calls;
 using Vitrine.Wire;
 using DecodeStatus = Vitrine.Codecs.Tiles.DecodeStatus;
 
@@ -274,11 +274,11 @@ public sealed class HeadlessViewer : IAsyncDisposable
     /// <summary>Asks for everything again.</summary>
     public Task RefreshAsync() => SendAsync(new Refresh());
 
-    /// <summary>This machine has another address. A connection over QUIC follows by itself; any other is broken off, and made anew when that
-    /// was asked for (<see cref="HeadlessViewerOptions.Reconnect"/>).</summary>
+    /// <summary>This machine has another address. A connection that can follow (<see cref="TransportCapabilities.Migration"/>) does so by itself; any
+    /// other is broken off, and made anew when that was asked for (<see cref="HeadlessViewerOptions.Reconnect"/>).</summary>
     public void NoteAddressChange()
     {
-        if (_connection is { } connection and not QuicPacketConnection)
+        if (_connection is { } connection && !connection.Capabilities.HasFlag(TransportCapabilities.Migration))
         {
             connection.Abort();
         }

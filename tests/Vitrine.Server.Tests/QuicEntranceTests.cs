@@ -44,6 +44,8 @@ public sealed class QuicEntranceTests
         await using HeadlessViewer renewed = await host.ConnectAsync(new() { Reconnect = true });
         await host.AssertShownByAsync(staying);
         await host.AssertShownByAsync(renewed);
+        Assert.Equal(TransportCapabilities.Datagrams | TransportCapabilities.Migration, staying.Connection!.Capabilities & (TransportCapabilities.Datagrams | TransportCapabilities.Migration));
+        Assert.Equal(TransportCapabilities.None, renewed.Connection!.Capabilities);
         staying.NoteAddressChange();
         renewed.NoteAddressChange();
         await Host.AssertAsync(renewed, seen => seen is { ConnectionCount: 2, IsConnected: true }, "It is not connected again.");

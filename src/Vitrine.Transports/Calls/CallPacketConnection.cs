@@ -46,6 +46,9 @@ public sealed class CallPacketConnection : IPacketConnection
     /// <inheritdoc/>
     public string Transport { get; }
 
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities => (_owned as ICallChannel)?.Capabilities ?? TransportCapabilities.None;
+
     /// <summary>Calls a host.</summary>
     /// <param name="channel">Owned by the connection, when there is one, and disposed otherwise.</param>
     /// <param name="peer">The other side, for people.</param>

@@ -1,6 +1,6 @@
 namespace Vitrine.Transports.Calls;
 
-/// <summary>What a transport can do. Each channel and listener says it of itself; callers look before they rely on it.</summary>
+/// <summary>What a transport can do. Each channel of calls and each connection of packets says it of itself; callers look before they rely on it.</summary>
 [Flags]
 public enum TransportCapabilities
 {
@@ -13,7 +13,7 @@ public enum TransportCapabilities
     /// <summary>Any number of messages either way within a call.</summary>
     Streams = 1 << 1,
 
-    /// <summary>Messages that may be lost and never wait for others.</summary>
+    /// <summary>Messages that may be lost and never wait for others (RFC 9221): connections of packets over QUIC, not its calls.</summary>
     Datagrams = 1 << 2,
 
     /// <summary>Idempotent requests may travel before the handshake is finished (TLS 1.3 early data, RFC 8446 section 2.3).</summary>

@@ -30,9 +30,6 @@ public sealed partial class GrpcServer
 
     internal GrpcServerOptions Options { get; }
 
-    /// <summary>What this transport can do.</summary>
-    public static TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams;
-
     /// <summary>Whether a request is gRPC's, by its content type.</summary>
     public static bool IsCall(HttpRequest request)
     {

@@ -46,9 +46,6 @@ public sealed partial class JsonServer
         _description = OpenApiDescription.Write(routes, options);
     }
 
-    /// <summary>What this transport can do.</summary>
-    public static TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams;
-
     /// <summary>Whether a request is for this interface.</summary>
     public static bool IsCall(HttpRequest request)
     {

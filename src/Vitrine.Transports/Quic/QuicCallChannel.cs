@@ -33,7 +33,8 @@ public sealed class QuicCallChannel : ICallChannel
     }
 
     /// <inheritdoc/>
-    public TransportCapabilities Capabilities => QuicCallServer.Capabilities;
+    public TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams
+        | TransportCapabilities.EarlyRequests | TransportCapabilities.Migration | TransportCapabilities.Priorities;
 
     /// <summary>The connection that is used now; null before the first call.</summary>
     public QuicConnection? Connection => Volatile.Read(ref _connection);

@@ -71,10 +71,6 @@ public sealed partial class QuicCallServer : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>What this transport can do.</summary>
-    public static TransportCapabilities Capabilities => TransportCapabilities.Requests | TransportCapabilities.Streams
-        | TransportCapabilities.EarlyRequests | TransportCapabilities.Migration | TransportCapabilities.Priorities;
-
     /// <summary>How to listen for calls and live streams: the limits of a host that shares.</summary>
     /// <param name="endPoint">Address and port; port 0 lets the system choose.</param>
     /// <param name="certificate">With its key. Borrowed until <see cref="QuicListener.Listen"/> has ended.</param>

@@ -76,6 +76,9 @@ public sealed class QuicPacketConnection : IPacketConnection
     /// <inheritdoc/>
     public string Transport => "quic";
 
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities => TransportCapabilities.Streams | TransportCapabilities.Datagrams | TransportCapabilities.Migration | TransportCapabilities.Priorities;
+
     /// <summary>Video streams that this side gave up because they were stale.</summary>
     public long UnitsReset => Interlocked.Read(ref _unitsReset);
 
