@@ -26,6 +26,9 @@ internal static unsafe partial class LibAvUtil
     /// <summary><c>AV_PIX_FMT_YUVJ420P</c>: the same with full range.</summary>
     public const int FormatI420FullRange = 12;
 
+    /// <summary><c>AV_PIX_FMT_YUVJ444P</c>: 4:4:4 with full range.</summary>
+    public const int FormatI444FullRange = 14;
+
     /// <summary><c>AV_HWDEVICE_TYPE_VAAPI</c>.</summary>
     public const int DeviceVaapi = 3;
 

@@ -18,6 +18,9 @@ internal static partial class LibC
     /// <summary>fcntl: duplicate, the copy closes on exec.</summary>
     internal const int FDupFdCloexec = 1030;
 
+    /// <summary>fcntl: how much a pipe holds, in bytes.</summary>
+    internal const int FSetPipeSize = 1031;
+
     /// <summary>Number of descriptors that are ready, 0 after
     /// <paramref name="timeoutMilliseconds"/> (-1: never), -1 when a signal came.</summary>
     [LibraryImport(Library)]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Vitrine.Cli.Verbs;
 
 namespace Vitrine.Cli.Tests;
 
@@ -13,7 +14,7 @@ public sealed class DoctorTests(DisplayFixture display) : IClassFixture<DisplayF
         Assert.All(lines[..^2], line => Assert.Matches("^(works  |without|MISSING) +[^ ].*: .+", line));
         foreach (string section in (string[])[
             "system", "libxcb.so.1", "liblz4.so.1", "QUIC", "colour", "X display", "capture", "libavcodec", "video encoder", "encoder libopenh264", "web pages", "xrandr",
-            "real-time priority", "huge pages", "memory nodes", "hardware counters", "weak networks", "macOS, Windows"])
+            "processors", "thread binding", "encoder threads", "real-time priority", "huge pages", "memory nodes", "hardware counters", "weak networks", "macOS, Windows"])
         {
             Assert.Single(lines, line => line.Length > 9 && line[9..].StartsWith(section + ": ", StringComparison.Ordinal));
         }
@@ -53,6 +54,32 @@ public sealed class DoctorTests(DisplayFixture display) : IClassFixture<DisplayF
         Assert.Equal("works", checks["video encoder"].State);
         Assert.StartsWith("libopenh264: OpenH264 2.", checks["video encoder"].Detail, StringComparison.Ordinal);
         Assert.Equal("lesser", checks["encoder libx264"].State);
+    }
+
+    [Fact]
+    public void OneProcessor_SaidOfEveryMeanThatNeedsTwo()
+    {
+        DoctorVerb.Check[] checks = [.. DoctorVerb.ExamineProcessors(1, binds: true)];
+        Assert.Equal(["processors", "thread binding", "encoder threads"], checks.Select(check => check.Name));
+        Assert.All(checks, check => Assert.Equal(DoctorVerb.CheckState.Lesser, check.State));
+        Assert.StartsWith("one:", checks[0].Detail, StringComparison.Ordinal);
+        Assert.NotEmpty(checks[0].Mend);
+    }
+
+    [Fact]
+    public void SeveralProcessors_Work()
+    {
+        DoctorVerb.Check[] checks = [.. DoctorVerb.ExamineProcessors(2, binds: true)];
+        Assert.All(checks, check => Assert.Equal(DoctorVerb.CheckState.Works, check.State));
+        Assert.Contains("2 for a picture", checks[2].Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void BindingRefused_IsSaid()
+    {
+        DoctorVerb.Check binding = DoctorVerb.ExamineProcessors(8, binds: false).Single(check => check.Name == "thread binding");
+        Assert.Equal(DoctorVerb.CheckState.Lesser, binding.State);
+        Assert.Contains("refuses", binding.Detail, StringComparison.Ordinal);
     }
 
     private static Dictionary<string, (string State, string Detail, string Mend)> Examine(string? display, Dictionary<string, string> variables, out int exitCode)

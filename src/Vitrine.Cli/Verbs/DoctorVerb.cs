@@ -101,6 +101,15 @@ internal sealed partial class DoctorVerb : Verb
             yield return new(name, found is null ? CheckState.Lesser : CheckState.Works, use, found is null ? $"apt-get install {package}" : "");
         }
 
+        bool binds = false;
+        Thread bound = new(() => binds = ThreadScheduling.TryBind(Thread.GetCurrentProcessorId())) { IsBackground = true };
+        bound.Start();
+        bound.Join();
+        foreach (Check check in ExamineProcessors(Environment.ProcessorCount, binds))
+        {
+            yield return check;
+        }
+
         foreach (Check check in ExamineMachine())
         {
             yield return check;
@@ -112,6 +121,29 @@ internal sealed partial class DoctorVerb : Verb
             $"emulated by the laboratory: {network.Detail}", network.Mend);
 
         yield return new("macOS, Windows", CheckState.Lesser, "not run here", "");
+    }
+
+    /// <summary>What follows from the number of processors. <c>vitrine lab playback</c> measures it, on and off.</summary>
+    /// <param name="processors">That this process may use, from 1.</param>
+    /// <param name="binds">Whether a thread could be bound to one.</param>
+    internal static IEnumerable<Check> ExamineProcessors(int processors, bool binds)
+    {
+        int threads = new H264EncoderOptions { Size = default }.Slices;
+        bool isOne = processors == 1;
+        yield return new(
+            "processors", isOne ? CheckState.Lesser : CheckState.Works,
+            isOne ? "one: reading, coding and sending take turns on it" : string.Create(CultureInfo.InvariantCulture, $"{processors} for this process"),
+            isOne ? "Give this machine, or this control group, a second one." : "");
+        yield return new(
+            "thread binding", binds && !isOne ? CheckState.Works : CheckState.Lesser,
+            !binds ? "the kernel refuses it: --cpus cannot be used"
+                : isOne ? "nothing to choose from: there is one processor"
+                : "possible (--cpus); off unless asked for: a bound pacer was neither earlier nor later where it was measured",
+            "");
+        yield return new(
+            "encoder threads", processors >= threads ? CheckState.Works : CheckState.Lesser,
+            string.Create(CultureInfo.InvariantCulture, $"{threads} for a picture, as many as it has slices{(processors >= threads ? "" : "; here they take turns, which gains nothing")}"),
+            "");
     }
 
     // What vitrine lab playback measures, on and off. Sharing does without any of it.

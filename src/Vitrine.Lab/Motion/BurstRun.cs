@@ -56,7 +56,7 @@ internal static class BurstRun
             using var load = new BurstLoad(painting, film, image, display.Server.Size, random, burst);
             painting.Synchronize();
             byte[] before = truth.Copy();
-            if (await watch.Watch.WaitExactAsync(viewer, before, TimeSpan.FromSeconds(5), time) is null)
+            if (await watch.Watch.WaitExactAsync(viewer.ReadPicture, before, TimeSpan.FromSeconds(5), time) is null)
             {
                 throw new LaboratoryException($"The viewer does not show the screen 5 s after a window came (burst {burst}).");
             }
@@ -68,7 +68,7 @@ internal static class BurstRun
             long lastDrawNs = painter.Stop();
             frames += painter.Times.Last;
             byte[] after = truth.Copy();
-            long? exactNs = await watch.Watch.WaitExactAsync(viewer, after, TimeSpan.FromSeconds(3), time);
+            long? exactNs = await watch.Watch.WaitExactAsync(viewer.ReadPicture, after, TimeSpan.FromSeconds(3), time);
             watch.End();
             double restedMs = (time.GetMonotonicNanoseconds() - lastDrawNs) / 1e6;
             if (restedMs < RestMs)

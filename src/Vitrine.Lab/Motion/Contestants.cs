@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Vitrine.Codecs.Regions;
 using Vitrine.Frames;
 using Vitrine.Lab.Content;
@@ -11,12 +10,12 @@ namespace Vitrine.Lab.Motion;
 /// <summary>What one contestant did in one round of a load.</summary>
 /// <param name="CpuCores">Sharing process and X server together; what the X server takes to paint is the same for all.</param>
 /// <param name="HostCpuCores">The sharing process alone.</param>
-/// <param name="BytesPerSecond">What a viewer received, or what was written.</param>
+/// <param name="BytesPerSecond">What a viewer received.</param>
 /// <param name="FramesPerSecond">Pictures, whether or not they showed anything new.</param>
-/// <param name="Match">What was shown of what was painted; null when its pictures cannot be looked at.</param>
+/// <param name="Match">What was shown of what was painted; null for a load that never changes.</param>
 internal sealed record MotionRound(double CpuCores, double HostCpuCores, double BytesPerSecond, double FramesPerSecond, SightMatch? Match)
 {
-    /// <summary>Films only: how far the pictures were from what was painted.</summary>
+    /// <summary>How far the pictures were from what was painted; null when none was looked at.</summary>
     public PictureQuality? Quality { get; init; }
 
     /// <summary>From the last draw call until the viewer's picture equalled the screen, in milliseconds; NaN when it was not looked at,
@@ -31,7 +30,7 @@ internal sealed record MotionRound(double CpuCores, double HostCpuCores, double 
 }
 
 /// <summary>A load that is played on a display, for one contestant after the other.</summary>
-internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, MotionPainter painter, VideoLoop film, ScreenTruth truth, LabOptions options)
+internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, MotionPainter painter, ScreenTruth truth, LabOptions options)
 {
     /// <summary>For the last frame to arrive, and for hysteresis to have decided.</summary>
     private static readonly TimeSpan s_after = TimeSpan.FromMilliseconds(300);
@@ -39,12 +38,6 @@ internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, Motio
     public PrivateDisplay Display => display;
 
     public MotionLoad Load => load;
-
-    public MotionPainter Painter => painter;
-
-    public VideoLoop Film => film;
-
-    public ScreenTruth Truth => truth;
 
     public TimeProvider Time => options.Time;
 
@@ -55,12 +48,59 @@ internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, Motio
     /// <summary>What is measured.</summary>
     public TimeSpan Measured { get; } = TimeSpan.FromSeconds(options.Quick ? 1 : 3);
 
-    /// <summary>Pictures to compare with what was painted.</summary>
-    public int Samples { get; } = options.Quick ? 2 : 6;
+    /// <summary>Pictures to compare with what was painted; 0 for none.</summary>
+    public int Samples { get; init; } = options.Quick ? 2 : 6;
 
-    /// <summary>Measures while the load plays.</summary>
-    public async Task<MotionRound> MeasureAsync(
-        int hostProcessId, Func<long> bytes, Func<long> frames, Func<IEnumerable<FrameSight>>? sights, CancellationToken cancellationToken)
+    /// <summary>How long a picture may take until it equals a screen that rests; after that it never does.</summary>
+    public TimeSpan ExactWithin { get; } = TimeSpan.FromSeconds(options.Quick ? 2 : 5);
+
+    /// <summary>For a viewer whose pictures are to be looked at.</summary>
+    public ViewerWatch NewWatch() => new(painter.Times, load.Strip);
+
+    /// <summary>Plays the load to a viewer, the same way for each: what it costs and what is seen; then, while it still plays, how well;
+    /// then, when it has stopped, how soon it is exact. Viewers decode in this process, whose processor time counts for nobody.</summary>
+    /// <param name="hostProcessId">The sharing process.</param>
+    /// <param name="watch">Looks at the viewer's pictures; of <see cref="NewWatch"/>.</param>
+    /// <param name="readPicture">Lets somebody look at the viewer's picture.</param>
+    /// <param name="bytes">What it has received.</param>
+    /// <param name="frames">Pictures that it has decoded.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<MotionRound> PlayAsync(
+        int hostProcessId, ViewerWatch watch, Action<PictureReader> readPicture, Func<long> bytes, Func<long> frames, CancellationToken cancellationToken)
+    {
+        bool changes = load.ChangesPerSecond > 0;
+        painter.Start();
+        try
+        {
+            // Until its first frame of the load has come: what lies before is another load's picture.
+            await Conditions.WaitAsync(() => !changes || watch.Shown > 0, TimeSpan.FromSeconds(5), Time, cancellationToken);
+            long unreadable = watch.Unreadable;
+            MotionRound round = await MeasureAsync(hostProcessId, watch, bytes, frames, cancellationToken);
+            unreadable = watch.Unreadable - unreadable;
+            if (!changes)
+            {
+                return round;
+            }
+
+            watch.StartSampling(Samples);
+            await Conditions.WaitAsync(() => watch.Samples.Count >= Samples, TimeSpan.FromSeconds(4), Time, cancellationToken);
+            watch.StopSampling();
+            long lastDrawNs = painter.Stop();
+            long? exactNs = await watch.WaitExactAsync(readPicture, truth.Copy(), ExactWithin, Time);
+            return round with
+            {
+                Quality = Compare(watch),
+                ExactMs = exactNs is null ? double.PositiveInfinity : Math.Max(0, (exactNs.Value - lastDrawNs) / 1e6),
+                Unreadable = unreadable,
+            };
+        }
+        finally
+        {
+            painter.Stop();
+        }
+    }
+
+    private async Task<MotionRound> MeasureAsync(int hostProcessId, ViewerWatch watch, Func<long> bytes, Func<long> frames, CancellationToken cancellationToken)
     {
         await Task.Delay(Warm, Time, cancellationToken);
         long fromNs = Time.GetMonotonicNanoseconds(), bytesBefore = bytes(), framesBefore = frames();
@@ -69,13 +109,31 @@ internal sealed class MotionStage(PrivateDisplay display, MotionLoad load, Motio
         double cores = both.Cores, hostCores = host.Cores;
         long untilNs = Time.GetMonotonicNanoseconds(), bytesAfter = bytes(), framesAfter = frames();
         double seconds = (untilNs - fromNs) / 1e9;
-        if (sights is not null)
+        await Task.Delay(s_after, Time, cancellationToken);
+        return new MotionRound(cores, hostCores, (bytesAfter - bytesBefore) / seconds, (framesAfter - framesBefore) / seconds,
+            load.ChangesPerSecond == 0 ? null : SightMatch.Of(painter.Times, watch.Sights, fromNs, untilNs));
+    }
+
+    // Each picture against the screen as it was with its frame, which is painted once more.
+    private PictureQuality? Compare(ViewerWatch watch)
+    {
+        if (watch.Samples.Count == 0)
         {
-            await Task.Delay(s_after, Time, cancellationToken);
+            return null;
         }
 
-        return new MotionRound(cores, hostCores, (bytesAfter - bytesBefore) / seconds, (framesAfter - framesBefore) / seconds,
-            sights is null || load.ChangesPerSecond == 0 ? null : SightMatch.Of(painter.Times, sights(), fromNs, untilNs));
+        // Without the rows of the number, which no person looks at.
+        int top = load.Strip!.Value.Y + NumberStrip.BlockPixels;
+        DeviceRectangle area = load.Area with { Y = top, Height = load.Area.Bottom - top };
+        int strideBytes = display.Server.Size.Width * FrameFormat.BytesPerPixel;
+        var quality = new PictureQuality();
+        foreach (ViewerWatch.Sample sample in watch.Samples.OrderBy(sample => sample.Frame))
+        {
+            painter.Repaint(sample.Frame);
+            quality.Add(sample.Pixels, sample.StrideBytes, truth.Copy(), strideBytes, area);
+        }
+
+        return quality;
     }
 }
 
@@ -92,142 +150,67 @@ internal interface IMotionContestant
 /// <summary>A sharing process of ours with one viewer.</summary>
 internal sealed class OwnContestant(string name, ShareProcess share) : IMotionContestant
 {
-    private static readonly TimeSpan s_exactTimeout = TimeSpan.FromSeconds(5);
-
     public string Name => name;
-
-    public ShareProcess Share => share;
 
     public async Task<MotionRound> RunRoundAsync(MotionStage stage, CancellationToken cancellationToken)
     {
-        var watch = new ViewerWatch(stage.Painter.Times, stage.Load.Strip);
+        ViewerWatch watch = stage.NewWatch();
         await using HeadlessViewer viewer = await HeadlessViewer.ConnectAsync(share.Url, watch.Options, stage.Time, cancellationToken);
         if (!await viewer.WaitUntilAsync(seen => seen.FrameCount > 0, TimeSpan.FromSeconds(10)))
         {
             throw new LaboratoryException("The shared screen sends no first picture.");
         }
 
-        stage.Painter.Start();
-        try
-        {
-            // Until its first frame of the load has come: what lies before is another load's picture.
-            await Conditions.WaitAsync(() => stage.Load.ChangesPerSecond == 0 || watch.Shown > 0, TimeSpan.FromSeconds(5), stage.Time, cancellationToken);
-            long unreadable = watch.Unreadable;
-            MotionRound round = await stage.MeasureAsync(share.ProcessId, () => viewer.BytesReceived, () => viewer.FrameCount, () => watch.Sights, cancellationToken);
-            unreadable = watch.Unreadable - unreadable;
-            if (stage.Load.Film is not null)
-            {
-                watch.StartSampling(stage.Samples);
-                await Conditions.WaitAsync(() => watch.Samples.Count >= stage.Samples, TimeSpan.FromSeconds(4), stage.Time, cancellationToken);
-                watch.StopSampling();
-            }
-
-            long lastDrawNs = stage.Painter.Stop();
-            double exactMs = double.NaN;
-            if (stage.Load.ChangesPerSecond > 0)
-            {
-                long? exactNs = await watch.WaitExactAsync(viewer, stage.Truth.Copy(), s_exactTimeout, stage.Time);
-                exactMs = exactNs is null ? double.PositiveInfinity : Math.Max(0, (exactNs.Value - lastDrawNs) / 1e6);
-            }
-
-            return round with { Quality = Compare(stage, watch), ExactMs = exactMs, Unreadable = unreadable, Video = viewer.VideoCounts };
-        }
-        finally
-        {
-            stage.Painter.Stop();
-        }
-    }
-
-    private static PictureQuality? Compare(MotionStage stage, ViewerWatch watch)
-    {
-        if (stage.Load.Film is not { } film || watch.Samples.Count == 0)
-        {
-            return null;
-        }
-
-        // Without the rows of the number: the pictures of the loop hold the number that was painted with them last.
-        var quality = new PictureQuality();
-        var area = new DeviceRectangle(0, NumberStrip.BlockPixels, film.Width, film.Height - NumberStrip.BlockPixels);
-        foreach (ViewerWatch.Sample sample in watch.Samples)
-        {
-            int offset = (film.Y * sample.StrideBytes) + (film.X * FrameFormat.BytesPerPixel);
-            quality.Add(sample.Pixels.AsSpan(offset), sample.StrideBytes, stage.Film.GetPicture(sample.Frame), stage.Film.StrideBytes, area);
-        }
-
-        return quality;
+        MotionRound round = await stage.PlayAsync(
+            share.ProcessId, watch, viewer.ReadPicture, () => viewer.BytesReceived, () => viewer.FrameCount, cancellationToken);
+        return round with { Video = viewer.VideoCounts };
     }
 }
 
 /// <summary>x0vncserver with one viewer.</summary>
+/// <param name="name">Of its cases.</param>
+/// <param name="peer">Borrowed.</param>
+/// <param name="jpegQuality">What its viewer asks for; null for a picture without loss.</param>
 internal sealed class VncContestant(string name, VncPeer peer, int? jpegQuality) : IMotionContestant
 {
     public string Name => name;
 
     public async Task<MotionRound> RunRoundAsync(MotionStage stage, CancellationToken cancellationToken)
     {
-        DevicePoint[] watched = stage.Load.Strip is not { } strip
-            ? []
-            : [.. Enumerable.Range(0, NumberStrip.Blocks).Select(NumberStrip.Middle).Select(middle => new DevicePoint(strip.X + middle.X, strip.Y + middle.Y))];
-        var sights = new ConcurrentQueue<FrameSight>();
-        long shown = 0;
-        using var client = new RfbClient(stage.Time, watched) { JpegQuality = jpegQuality };
-        client.UpdateDecoded = (pixels, seenNs) =>
-        {
-            uint code = 0;
-            foreach (uint pixel in pixels)
-            {
-                code = (code << 1) | ((pixel & 0xFF00) >= 0x8000 ? 1u : 0u);
-            }
-
-            if (NumberStrip.TryDecode(code, out int number) && stage.Painter.Times.TryResolve(number, out long frame) && frame != shown)
-            {
-                shown = frame;
-                sights.Enqueue(new FrameSight(frame, seenNs));
-            }
-        };
+        ViewerWatch watch = stage.NewWatch();
+        using var client = new RfbClient(stage.Time) { JpegQuality = jpegQuality, UpdateDecoded = watch.OnPicture };
         client.Connect(peer.Port);
         Task reading = Task.Factory.StartNew(() => client.Run(), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        await Conditions.WaitAsync(() => client.Updates > 0, TimeSpan.FromSeconds(10), stage.Time, cancellationToken);
-        stage.Painter.Start();
         try
         {
-            // A lossy picture is not decoded, only counted.
-            return await stage.MeasureAsync(
-                peer.ProcessId, () => client.ReceivedBytes, () => client.Updates, jpegQuality is null ? () => sights : null, cancellationToken);
+            await Conditions.WaitAsync(() => client.Updates > 0, TimeSpan.FromSeconds(10), stage.Time, cancellationToken);
+            return await stage.PlayAsync(peer.ProcessId, watch, client.ReadPicture, () => client.ReceivedBytes, () => client.Updates, cancellationToken);
         }
         finally
         {
-            stage.Painter.Stop();
             client.Dispose();
             await reading;
         }
     }
 }
 
-/// <summary>ffmpeg, which grabs and codes into a pipe; nobody decodes it.</summary>
+/// <summary>ffmpeg, which grabs the screen and codes it with x264 into a pipe, at the other end of which it is decoded.</summary>
 internal sealed class FfmpegContestant : IMotionContestant
 {
-    public string Name => "ffmpeg-x264";
+    public string Name => LoadRounds.Ffmpeg;
 
     public async Task<MotionRound> RunRoundAsync(MotionStage stage, CancellationToken cancellationToken)
     {
         // Where nothing moves, it grabs as often as a person would have it.
         double rate = stage.Load.ChangesPerSecond >= 24 ? stage.Load.ChangesPerSecond : 30;
-        await using FfmpegEncodePeer peer = FfmpegEncodePeer.TryStart(stage.Display.Name, stage.Display.Server.Size, rate)
+        ViewerWatch watch = stage.NewWatch();
+        await using FfmpegEncodePeer peer = FfmpegEncodePeer.TryStart(stage.Display.Name, stage.Display.Server.Size, rate, stage.Time, watch.OnPicture)
             ?? throw new LaboratoryException("ffmpeg is gone.");
-        stage.Painter.Start();
-        try
+        if (!await Conditions.WaitAsync(() => peer.Frames > 0 || peer.HasEnded, TimeSpan.FromSeconds(10), stage.Time, cancellationToken) || peer.HasEnded)
         {
-            if (!await Conditions.WaitAsync(() => peer.Frames > 0 || peer.HasExited, TimeSpan.FromSeconds(10), stage.Time, cancellationToken) || peer.HasExited)
-            {
-                throw new LaboratoryException($"ffmpeg writes nothing: {peer.Errors}");
-            }
+            throw new LaboratoryException($"ffmpeg writes nothing: {peer.Errors}");
+        }
 
-            return await stage.MeasureAsync(peer.ProcessId, () => peer.Bytes, () => peer.Frames, null, cancellationToken);
-        }
-        finally
-        {
-            stage.Painter.Stop();
-        }
+        return await stage.PlayAsync(peer.ProcessId, watch, peer.ReadPicture, () => peer.Bytes, () => peer.Frames, cancellationToken);
     }
 }

@@ -1,4 +1,5 @@
 using Vitrine.Capture.X11;
+using Vitrine.Codecs.H264;
 using Vitrine.Frames;
 using Vitrine.Lab.Content;
 using Vitrine.Lab.Peers;
@@ -7,7 +8,7 @@ using Vitrine.Measurement;
 namespace Vitrine.Lab.Motion;
 
 /// <summary>Every load, shared by each contestant in interleaved rounds: what it costs, how many bytes it takes, what is shown, how late
-/// and how well.</summary>
+/// and how well, and when it is exact.</summary>
 internal static class LoadRounds
 {
     public const string Ours = "motion", Narrow = "motion-12mbit", Lossless = "lossless-tiles", Vnc = "x0vncserver", VncJpeg = "x0vncserver-jpeg", Ffmpeg = "ffmpeg-x264", Before = "before";
@@ -28,6 +29,7 @@ internal static class LoadRounds
         using X11Connection painting = X11Connection.TryOpen(display.Name, out string error) ?? throw new LaboratoryException(error);
         using var truth = new ScreenTruth(display, options.Time);
         (VncPeer? vnc, string reason) = await VncPeer.TryStartAsync(display.Name, cancellationToken);
+        using H264Decoder? decoder = H264Decoder.TryCreate(out string undecodable); // the same library decodes JPEG
         List<IMotionContestant> contestants = [new OwnContestant(Ours, share)];
         if (lossless is not null)
         {
@@ -46,20 +48,29 @@ internal static class LoadRounds
         if (vnc is not null)
         {
             contestants.Add(new VncContestant(Vnc, vnc, null));
-            contestants.Add(new VncContestant(VncJpeg, vnc, VncJpegQuality));
+            if (decoder is not null)
+            {
+                contestants.Add(new VncContestant(VncJpeg, vnc, VncJpegQuality));
+            }
+            else
+            {
+                run.NotMeasured($"everything vs {VncJpeg}: its pictures cannot be decoded here: {undecodable}.");
+            }
         }
         else
         {
             run.NotMeasured($"everything vs {Vnc}: {reason}.");
         }
 
-        if (ChildProcess.Find("ffmpeg") is not null)
+        if (ChildProcess.Find("ffmpeg") is not null && decoder is not null)
         {
             contestants.Add(new FfmpegContestant());
         }
         else
         {
-            run.NotMeasured($"everything vs {Ffmpeg}: ffmpeg is missing; install {FfmpegEncodePeer.Package}.");
+            run.NotMeasured(decoder is null
+                ? $"everything vs {Ffmpeg}: its pictures cannot be decoded here: {undecodable}."
+                : $"everything vs {Ffmpeg}: ffmpeg is missing; install {FfmpegEncodePeer.Package}.");
         }
 
         try
@@ -71,7 +82,7 @@ internal static class LoadRounds
                 using MotionLoad load = loads[i]();
                 painting.Synchronize();
                 using var painter = new MotionPainter(painting, load, options.Time);
-                var stage = new MotionStage(display, load, painter, film, truth, options);
+                var stage = new MotionStage(display, load, painter, truth, options);
                 await RunLoadAsync(run, stage, contestants, options, share => report(load.Name, (i + share) / loads.Length), cancellationToken);
             }
         }
@@ -104,7 +115,7 @@ internal static class LoadRounds
             using MotionLoad load = loads[i]();
             painting.Synchronize();
             using var painter = new MotionPainter(painting, load, options.Time);
-            var stage = new MotionStage(display, load, painter, film, truth, options);
+            var stage = new MotionStage(display, load, painter, truth, options) { Samples = 0 };
             await PlayRoundsAsync(stage, both, 1, _ => { }, cancellationToken); // until the code of this load is compiled
             Dictionary<string, List<MotionRound>> results = await PlayRoundsAsync(
                 stage, both, options.Quick ? 1 : ComparedRounds, done => report(load.Name, (i + done) / loads.Length), cancellationToken);
@@ -131,7 +142,7 @@ internal static class LoadRounds
             {
                 using MotionLoad load = make();
                 using var painter = new MotionPainter(painting, load, options.Time);
-                await own.RunRoundAsync(new MotionStage(display, load, painter, film, truth, options), cancellationToken);
+                await own.RunRoundAsync(new MotionStage(display, load, painter, truth, options), cancellationToken);
             }
         }
     }
@@ -218,6 +229,10 @@ internal static class LoadRounds
                     _ => null,
                 };
                 AddRatio(run, $"{name} cpuCores vs {peer}", results[Ours], theirs, round => round.CpuCores, goal);
+                if (load.ChangesPerSecond > 0)
+                {
+                    AddRatio(run, $"{name} p50Ms vs {peer}", results[Ours], theirs, MedianLatency, null);
+                }
             }
         }
 
@@ -275,6 +290,8 @@ internal static class LoadRounds
         ? round.BytesPerSecond / match.Shown
         : double.NaN;
 
+    private static double MedianLatency(MotionRound round) => round.Match is { Shown: > 0 } match ? match.Latency.P50Ns : double.NaN;
+
     private static LatencyHistogram Latency(List<MotionRound> rounds)
     {
         var all = new LatencyHistogram();
@@ -307,7 +324,8 @@ internal static class LoadRounds
             metrics["bytesPerFrame"] = rounds.Sum(round => round.BytesPerSecond) * stage.Measured.TotalSeconds / Math.Max(1, shown);
         }
 
-        if (rounds.All(round => !double.IsNaN(round.ExactMs)))
+        int never = rounds.Count(round => double.IsPositiveInfinity(round.ExactMs));
+        if (never == 0 && rounds.All(round => !double.IsNaN(round.ExactMs)))
         {
             metrics["exactMs"] = rounds.Max(round => round.ExactMs);
         }
@@ -332,6 +350,14 @@ internal static class LoadRounds
         {
             ["seconds"] = (stage.Measured.TotalSeconds * rounds.Count).ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
+        if (never > 0)
+        {
+            // No time, however long, would be one.
+            parameters["exact"] = string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"never within {stage.ExactWithin.TotalSeconds} s{(never < rounds.Count ? $" in {never} of {rounds.Count} rounds" : "")}");
+        }
+
         LatencyHistogram latency = Latency(rounds);
         return latency.Count > 0
             ? RoundSeries.ToCase(name, latency, parameters, metrics)

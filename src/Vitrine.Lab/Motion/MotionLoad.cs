@@ -17,6 +17,9 @@ internal abstract class MotionLoad(string name, double changesPerSecond) : IDisp
     /// <summary>Where the strip with the frame's number is on the screen; null when there is none.</summary>
     public DevicePoint? Strip { get; protected init; }
 
+    /// <summary>The part of the screen that it changes; empty for one that never does.</summary>
+    public DeviceRectangle Area { get; protected init; }
+
     /// <summary>Where a film is on the screen; null for anything else.</summary>
     public DeviceRectangle? Film { get; protected init; }
 
@@ -73,7 +76,7 @@ internal sealed class FilmLoad : MotionLoad
         _window = new PaintedWindow(connection, place, 0, "Vitrine film");
         _window.Show();
         _window.Raise();
-        (Strip, Film) = (new DevicePoint(place.X, place.Y), place);
+        (Strip, Area, Film) = (new DevicePoint(place.X, place.Y), place, place);
     }
 
     public override void Paint(long frame)

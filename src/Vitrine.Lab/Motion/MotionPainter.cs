@@ -10,6 +10,7 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
     private readonly ManualResetEventSlim _stop = new();
     private Thread? _thread;
     private long _frame;
+    private long _repainted;
     private long _lastDrawNs;
     private volatile bool _isGone;
 
@@ -22,6 +23,7 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
         if (load.ChangesPerSecond > 0)
         {
             _frame += (load.TurnFrames - (_frame % load.TurnFrames)) % load.TurnFrames;
+            _repainted = 0;
             load.Begin();
             _stop.Reset();
             _thread = new Thread(Run) { IsBackground = true, Name = "motion painter", Priority = ThreadPriority.AboveNormal };
@@ -40,11 +42,44 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
         return _isGone ? throw new LaboratoryException("The display is gone.") : _lastDrawNs;
     }
 
+    /// <summary>Paints a frame once more, as it was painted: over the frames of its turn before it. Only while nothing is played.</summary>
+    /// <param name="frame">From 1. In rising order each costs the frames since the last one.</param>
+    /// <exception cref="LaboratoryException">The display is gone.</exception>
+    public void Repaint(long frame)
+    {
+        long before = (frame - 1) / load.TurnFrames * load.TurnFrames;
+        if (_repainted <= before || _repainted > frame)
+        {
+            load.Begin();
+            _repainted = before;
+        }
+
+        while (_repainted < frame)
+        {
+            if (!TryPaint(++_repainted))
+            {
+                throw new LaboratoryException("The display is gone.");
+            }
+        }
+    }
+
     public void Dispose()
     {
         _stop.Set();
         _thread?.Join();
         _stop.Dispose();
+    }
+
+    private bool TryPaint(long frame)
+    {
+        load.Paint(frame);
+        bool isThere = connection.Synchronize();
+        while (isThere && connection.TryReadEvent(out X11Event unread))
+        {
+            unread.Dispose(); // none was asked for
+        }
+
+        return isThere;
     }
 
     private void Run()
@@ -55,16 +90,10 @@ internal sealed class MotionPainter(X11Connection connection, MotionLoad load, T
         {
             _lastDrawNs = time.GetMonotonicNanoseconds();
             Times.BeforeDraw(++_frame, _lastDrawNs);
-            load.Paint(_frame);
-            if (!connection.Synchronize())
+            if (!TryPaint(_frame))
             {
                 _isGone = true;
                 return;
-            }
-
-            while (connection.TryReadEvent(out X11Event unread))
-            {
-                unread.Dispose(); // none was asked for
             }
 
             // Each frame is due at its own time from the start; one that is late by more than a period moves all that follow, so that

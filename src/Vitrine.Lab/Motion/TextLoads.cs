@@ -82,7 +82,7 @@ internal sealed class TypingLoad : TextLoad
     private const int GlyphsAtATime = 2, ColumnsALine = 80, FramesALine = ColumnsALine / GlyphsAtATime;
 
     public TypingLoad(X11Connection connection, DeviceRectangle place, double changesPerSecond)
-        : base(connection, "typing", place, changesPerSecond) => Strip = new DevicePoint(place.X, place.Y);
+        : base(connection, "typing", place, changesPerSecond) => (Strip, Area) = (new DevicePoint(place.X, place.Y), place);
 
     public override void Paint(long frame)
     {
@@ -99,7 +99,7 @@ internal sealed class TypingLoad : TextLoad
 internal sealed class ScrollingLoad : TextLoad
 {
     public ScrollingLoad(X11Connection connection, DeviceRectangle place, double changesPerSecond)
-        : base(connection, "scrolling", place, changesPerSecond) => Strip = new DevicePoint(place.X, place.Y);
+        : base(connection, "scrolling", place, changesPerSecond) => (Strip, Area) = (new DevicePoint(place.X, place.Y), place);
 
     public override void Paint(long frame)
     {
@@ -143,7 +143,7 @@ internal sealed class DraggingLoad : TextLoad
         Window.Raise();
         _number.Show();
         _number.Raise();
-        Strip = new DevicePoint(8, 8);
+        (Strip, Area) = (new DevicePoint(8, 8), DeviceRectangle.Of(screen));
     }
 
     public override void Paint(long frame)

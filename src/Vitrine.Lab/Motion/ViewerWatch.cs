@@ -5,9 +5,9 @@ using Vitrine.Viewer;
 
 namespace Vitrine.Lab.Motion;
 
-/// <summary>Looks at every frame that a <see cref="HeadlessViewer"/> has applied: which number it shows, when it equals the screen, and
-/// now and then a copy of it for later.</summary>
-/// <remarks>Looks on the viewer's receiving thread; all public members are for one other thread.</remarks>
+/// <summary>Looks at every picture of a viewer, a <see cref="HeadlessViewer"/> or a peer's: which number it shows, when it equals the
+/// screen, and now and then a copy of it for later.</summary>
+/// <remarks>Looks on the viewer's receiving thread; all other members are for one other thread.</remarks>
 internal sealed class ViewerWatch
 {
     private readonly FrameTimes _times;
@@ -47,10 +47,15 @@ internal sealed class ViewerWatch
     public IReadOnlyCollection<Sample> Samples => _samples;
 
     /// <summary>Called by the viewer after every frame.</summary>
-    public void OnFrame(HeadlessViewer viewer, FrameReport frame)
+    public void OnFrame(HeadlessViewer viewer, FrameReport frame) => OnPicture(viewer.ReadPicture, frame.DecodedLocalNs);
+
+    /// <summary>Called by any viewer after every picture.</summary>
+    /// <param name="readPicture">Lets somebody look at it.</param>
+    /// <param name="decodedNs">When it was decoded, monotonic nanoseconds.</param>
+    public void OnPicture(Action<PictureReader> readPicture, long decodedNs)
     {
-        Volatile.Write(ref _decodedNs, frame.DecodedLocalNs);
-        viewer.ReadPicture(_look);
+        Volatile.Write(ref _decodedNs, decodedNs);
+        readPicture(_look);
     }
 
     /// <summary>Begins to copy one of every few new frames.</summary>
@@ -63,12 +68,12 @@ internal sealed class ViewerWatch
     public void StopSampling() => Volatile.Write(ref _samplesLeft, 0);
 
     /// <summary>Waits until the viewer shows the screen as it is now and stays.</summary>
-    /// <param name="viewer">The viewer.</param>
+    /// <param name="readPicture">Lets somebody look at the viewer's picture.</param>
     /// <param name="truth">The screen, packed.</param>
     /// <param name="timeout">How long to wait.</param>
     /// <param name="time">Clock.</param>
     /// <returns>When the picture was decoded that equals it, at the latest; null when it did not within the time.</returns>
-    public async Task<long?> WaitExactAsync(HeadlessViewer viewer, byte[] truth, TimeSpan timeout, TimeProvider time)
+    public async Task<long?> WaitExactAsync(Action<PictureReader> readPicture, byte[] truth, TimeSpan timeout, TimeProvider time)
     {
         var exact = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
@@ -76,7 +81,7 @@ internal sealed class ViewerWatch
             (_truth, _exact) = (truth, exact);
         }
 
-        viewer.ReadPicture((pixels, _) => CheckExact(pixels));
+        readPicture((pixels, _) => CheckExact(pixels));
         try
         {
             return await exact.Task.WaitAsync(timeout, time);

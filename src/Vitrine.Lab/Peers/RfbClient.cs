@@ -1,35 +1,50 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using Vitrine.Frames;
+using Vitrine.Imaging;
+using Vitrine.Imaging.Colour;
+using Vitrine.Interop;
+using Vitrine.Viewer;
 
 namespace Vitrine.Lab.Peers;
 
 /// <summary>A minimal viewer of VNC servers (RFC 6143, and the Tight encoding as the community's protocol description gives it):
-/// asks for updates without pause, decodes all of them, and tells when one pixel changes. Security type None, this machine only.</summary>
+/// asks for updates without pause and decodes all of them into a picture. Security type None, this machine only.</summary>
 /// <remarks>Every length that the server names is checked against the picture's size before memory is taken. <see cref="Run"/>
-/// blocks one thread; <see cref="Dispose"/> from another ends it.</remarks>
+/// blocks one thread; <see cref="Dispose"/> from another ends it. All other members are for any thread.</remarks>
 internal sealed class RfbClient : IDisposable
 {
     private const int EncodingTight = 7;
     private const int EncodingCopyRectangle = 1;
+    private const int EncodingCursor = -239;
     private const int CompressionLevel1 = -255;
     private const int QualityLevel0 = -32;
     private const int TextBytesMax = 1 << 20;
+    private const int PixelsMax = 1 << 25;
     private readonly TcpClient _client = new();
     private readonly TimeProvider _time;
-    private readonly DevicePoint[] _watched;
-    private readonly uint[] _seen;
+    private readonly DevicePoint _watched;
+    private readonly Lock _pictureLock = new();
     private readonly TightStream[] _streams = [new(), new(), new(), new()];
+    private readonly Action<PictureReader> _readPicture;
+    private TightJpeg? _jpeg;
+    private byte[] _picture = [];
     private volatile bool _disposed;
     private byte[] _scratch = new byte[1 << 16];
     private NetworkStream _network = null!;
     private BufferedStream _buffered = null!;
 
-    public RfbClient(TimeProvider time, params DevicePoint[] watched) => (_time, _watched, _seen) = (time, watched, new uint[watched.Length]);
+    /// <summary>Makes a client.</summary>
+    /// <param name="time">Clock.</param>
+    /// <param name="watched">The pixel that <see cref="Run"/> reports.</param>
+    public RfbClient(TimeProvider time, DevicePoint watched = default) => (_time, _watched, _readPicture) = (time, watched, ReadPicture);
 
+    /// <summary>Of the picture; 0x0 before <see cref="Connect"/>.</summary>
     public DeviceSize Size { get; private set; }
 
     /// <summary>Bytes received.</summary>
@@ -38,13 +53,14 @@ internal sealed class RfbClient : IDisposable
     /// <summary>Framebuffer updates received.</summary>
     public long Updates { get; private set; }
 
-    /// <summary>Quality at which pictures may come as JPEG, 0 to 9; null (the default): none may. JPEG is counted, not decoded.</summary>
+    /// <summary>Quality at which parts of the picture may come as JPEG, 0 to 9; null (the default): none may. It takes libavcodec.</summary>
     public int? JpegQuality { get; init; }
 
-    /// <summary>Called by <see cref="Run"/> after an update that brought a watched pixel: all of them as 0xRRGGBB, in their order, and
-    /// the moment at which the update was decoded.</summary>
-    public Action<uint[], long>? UpdateDecoded { get; set; }
+    /// <summary>Called by <see cref="Run"/> after every update: what reads the picture, and the moment at which the update was decoded.</summary>
+    public Action<Action<PictureReader>, long>? UpdateDecoded { get; init; }
 
+    /// <summary>Connects and asks for the first picture.</summary>
+    /// <exception cref="IOException">The server refuses, or is none.</exception>
     public void Connect(int port)
     {
         _client.NoDelay = true;
@@ -73,31 +89,54 @@ internal sealed class RfbClient : IDisposable
         _network.WriteByte(1); // shared
         ReadOnlySpan<byte> size = Need(4);
         Size = new DeviceSize(BinaryPrimitives.ReadUInt16BigEndian(size), BinaryPrimitives.ReadUInt16BigEndian(size[2..]));
+        if (Size.Area is 0 or > PixelsMax)
+        {
+            throw new IOException($"The VNC server has a screen of {Size}.");
+        }
+
+        _picture = new byte[Size.Area * FrameFormat.BytesPerPixel];
         Need(16);
         Need(Bounded(ReadUInt32(), TextBytesMax));
         // 32 bits a pixel, depth 24, little-endian true colour, 8 bits a channel, blue first: the display's own form.
         _network.Write([0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0]);
-        // Tight at level 1, then CopyRect, then raw: what TigerVNC's own viewer asks for on a fast network.
-        // With JPEG, its quality is one encoding more.
-        int count = JpegQuality is null ? 4 : 5;
-        Span<byte> encodings = stackalloc byte[4 + (5 * 4)];
+        // Tight at level 1, then CopyRect, then raw: what TigerVNC's own viewer asks for on a fast network. Shapes of the cursor are taken
+        // too, and not looked at: the server would draw it into the picture otherwise. With JPEG, its quality is one encoding more.
+        int count = JpegQuality is null ? 5 : 6;
+        Span<byte> encodings = stackalloc byte[4 + (6 * 4)];
         encodings = encodings[..(4 + (count * 4))];
         encodings.Clear();
         encodings[0] = 2;
         BinaryPrimitives.WriteUInt16BigEndian(encodings[2..], (ushort)count);
         int at = 4;
-        foreach (int encoding in ((ReadOnlySpan<int>)[EncodingTight, EncodingCopyRectangle, 0, CompressionLevel1, QualityLevel0 + (JpegQuality ?? 0)])[..count])
+        foreach (int encoding in ((ReadOnlySpan<int>)[EncodingTight, EncodingCopyRectangle, 0, EncodingCursor, CompressionLevel1, QualityLevel0 + (JpegQuality ?? 0)])[..count])
         {
             BinaryPrimitives.WriteInt32BigEndian(encodings[at..], encoding);
             at += 4;
         }
 
         _network.Write(encodings);
+        // It draws the cursor as well for a viewer whose pointer is elsewhere than the screen's, which nobody has moved from the middle.
+        Span<byte> pointer = stackalloc byte[6];
+        pointer[0] = 5;
+        pointer[1] = 0;
+        BinaryPrimitives.WriteUInt16BigEndian(pointer[2..], (ushort)(Size.Width / 2));
+        BinaryPrimitives.WriteUInt16BigEndian(pointer[4..], (ushort)(Size.Height / 2));
+        _network.Write(pointer);
         Ask(incremental: false);
     }
 
-    /// <summary>Reads until disposed or until the server leaves.</summary>
-    /// <param name="onPixel">The first watched pixel as 0xRRGGBB and the moment at which it was decoded, whenever its rectangle came.</param>
+    /// <summary>Lets <paramref name="read"/> look at the picture; nothing is decoded into it meanwhile.</summary>
+    public void ReadPicture(PictureReader read)
+    {
+        lock (_pictureLock)
+        {
+            read(_picture, Size);
+        }
+    }
+
+    /// <summary>Reads until disposed.</summary>
+    /// <param name="onPixel">The watched pixel as 0xRRGGBB and the moment at which it was decoded, whenever its rectangle came.</param>
+    /// <exception cref="LaboratoryException">The server left, or sent what no server should.</exception>
     public void Run(Action<uint, long>? onPixel = null)
     {
         try
@@ -138,6 +177,8 @@ internal sealed class RfbClient : IDisposable
             {
                 stream.Dispose();
             }
+
+            _jpeg?.Dispose();
         }
     }
 
@@ -149,7 +190,6 @@ internal sealed class RfbClient : IDisposable
 
     private void Update(Action<uint, long>? onPixel)
     {
-        bool hasSeen = false;
         Need(1);
         int rectangles = BinaryPrimitives.ReadUInt16BigEndian(Need(2));
         Ask(incremental: true);
@@ -160,7 +200,14 @@ internal sealed class RfbClient : IDisposable
                 BinaryPrimitives.ReadUInt16BigEndian(head), BinaryPrimitives.ReadUInt16BigEndian(head[2..]),
                 BinaryPrimitives.ReadUInt16BigEndian(head[4..]), BinaryPrimitives.ReadUInt16BigEndian(head[6..]));
             int encoding = BinaryPrimitives.ReadInt32BigEndian(head[8..]);
-            if (!DeviceRectangle.Of(Size).Contains(area))
+            if (encoding == EncodingCursor)
+            {
+                // Its size, pixels and mask; the place is the hot spot.
+                Need(Bounded((area.Area * 4) + ((area.Width + 7) / 8 * (long)area.Height), TextBytesMax));
+                continue;
+            }
+
+            if (area.IsEmpty || !DeviceRectangle.Of(Size).Contains(area))
             {
                 throw new IOException("The VNC server sent a rectangle outside its screen.");
             }
@@ -171,7 +218,7 @@ internal sealed class RfbClient : IDisposable
                     Raw(area);
                     break;
                 case EncodingCopyRectangle:
-                    Need(4); // where from; what is watched is never copied
+                    Copy(area);
                     break;
                 case EncodingTight:
                     Tight(area);
@@ -180,31 +227,47 @@ internal sealed class RfbClient : IDisposable
                     throw new IOException($"The VNC server sent encoding {encoding}.");
             }
 
-            if (encoding != EncodingCopyRectangle && _watched.Length > 0)
+            if (onPixel is not null && area.Contains(_watched))
             {
-                hasSeen |= Array.Exists(_watched, area.Contains);
-                if (onPixel is not null && area.Contains(_watched[0]))
-                {
-                    onPixel(_seen[0], _time.GetMonotonicNanoseconds());
-                }
+                onPixel(Row(new(_watched.X, _watched.Y, 1, 1), 0)[0] & 0xFFFFFF, _time.GetMonotonicNanoseconds());
             }
         }
 
         Updates++;
-        if (hasSeen)
-        {
-            UpdateDecoded?.Invoke(_seen, _time.GetMonotonicNanoseconds());
-        }
+        UpdateDecoded?.Invoke(_readPicture, _time.GetMonotonicNanoseconds());
     }
+
+    private Span<uint> Row(DeviceRectangle area, int row) =>
+        MemoryMarshal.Cast<byte, uint>(_picture.AsSpan()).Slice(((area.Y + row) * Size.Width) + area.X, area.Width);
 
     private void Raw(DeviceRectangle area)
     {
-        ReadOnlySpan<byte> pixels = Need(area.Width * area.Height * 4);
-        for (int i = 0; i < _watched.Length; i++)
+        ReadOnlySpan<uint> pixels = MemoryMarshal.Cast<byte, uint>(Need((int)area.Area * FrameFormat.BytesPerPixel));
+        lock (_pictureLock)
         {
-            if (area.Contains(_watched[i]))
+            for (int y = 0; y < area.Height; y++)
             {
-                _seen[i] = BinaryPrimitives.ReadUInt32LittleEndian(pixels[(Offset(area, _watched[i]) * 4)..]) & 0xFFFFFF;
+                pixels.Slice(y * area.Width, area.Width).CopyTo(Row(area, y));
+            }
+        }
+    }
+
+    private void Copy(DeviceRectangle area)
+    {
+        ReadOnlySpan<byte> place = Need(4);
+        DeviceRectangle from = area with { X = BinaryPrimitives.ReadUInt16BigEndian(place), Y = BinaryPrimitives.ReadUInt16BigEndian(place[2..]) };
+        if (!DeviceRectangle.Of(Size).Contains(from))
+        {
+            throw new IOException("The VNC server copies from outside its screen.");
+        }
+
+        lock (_pictureLock)
+        {
+            // The two may overlap: no row is written before it was read.
+            for (int i = 0; i < area.Height; i++)
+            {
+                int y = area.Y > from.Y ? area.Height - 1 - i : i;
+                Row(from, y).CopyTo(Row(area, y));
             }
         }
     }
@@ -224,9 +287,12 @@ internal sealed class RfbClient : IDisposable
         if (control == 8)
         {
             uint colour = Rgb(Need(3));
-            for (int i = 0; i < _watched.Length; i++)
+            lock (_pictureLock)
             {
-                _seen[i] = area.Contains(_watched[i]) ? colour : _seen[i];
+                for (int y = 0; y < area.Height; y++)
+                {
+                    Row(area, y).Fill(colour);
+                }
             }
 
             return;
@@ -235,7 +301,14 @@ internal sealed class RfbClient : IDisposable
         if (control == 9 && JpegQuality is not null)
         {
             // At most three bytes of length: 4 MB.
-            Need(CompactLength());
+            ReadOnlySpan<byte> jpeg = Need(CompactLength());
+            _jpeg ??= new TightJpeg(Size);
+            lock (_pictureLock)
+            {
+                int strideBytes = Size.Width * FrameFormat.BytesPerPixel;
+                _jpeg.Decode(jpeg, area.Size, _picture.AsSpan((area.Y * strideBytes) + (area.X * FrameFormat.BytesPerPixel)), strideBytes);
+            }
+
             return;
         }
 
@@ -245,13 +318,22 @@ internal sealed class RfbClient : IDisposable
         }
 
         int filter = (control & 4) != 0 ? Need(1)[0] : 0;
-        byte[] palette = [];
+        Span<uint> palette = stackalloc uint[256];
         int rowBytes = area.Width * 3, colours = 0;
         if (filter == 1)
         {
             colours = Need(1)[0] + 1;
-            palette = Need(colours * 3).ToArray();
+            ReadOnlySpan<byte> entries = Need(colours * 3);
+            for (int i = 0; i < colours; i++)
+            {
+                palette[i] = Rgb(entries[(i * 3)..]);
+            }
+
             rowBytes = colours == 2 ? (area.Width + 7) / 8 : area.Width;
+        }
+        else if (filter != 0)
+        {
+            throw new IOException($"The VNC server sent Tight filter {filter}."); // the gradient's is for photographs, and x0vncserver does not use it
         }
 
         int size = rowBytes * area.Height;
@@ -271,29 +353,26 @@ internal sealed class RfbClient : IDisposable
             data = _streams[control & 3].Decode(Need(compressed), size);
         }
 
-        for (int i = 0; i < _watched.Length; i++)
+        lock (_pictureLock)
         {
-            if (!area.Contains(_watched[i]))
+            for (int y = 0; y < area.Height; y++)
             {
-                continue;
-            }
+                ReadOnlySpan<byte> row = data.Slice(y * rowBytes, rowBytes);
+                Span<uint> to = Row(area, y);
+                for (int x = 0; x < to.Length && filter == 0; x++)
+                {
+                    to[x] = ((uint)row[x * 3] << 16) | ((uint)row[(x * 3) + 1] << 8) | row[(x * 3) + 2];
+                }
 
-            int x = _watched[i].X - area.X, y = _watched[i].Y - area.Y;
-            if (filter == 1)
-            {
-                int index = colours == 2 ? (data[(y * rowBytes) + (x / 8)] >> (7 - (x % 8))) & 1 : data[(y * rowBytes) + x];
-                _seen[i] = Rgb(palette.AsSpan(index * 3));
+                for (int x = 0; x < to.Length && filter == 1; x++)
+                {
+                    to[x] = palette[colours == 2 ? (row[x / 8] >> (7 - (x % 8))) & 1 : row[x]]; // beyond the palette is black
+                }
             }
-            else if (filter == 0)
-            {
-                _seen[i] = Rgb(data[(Offset(area, _watched[i]) * 3)..]);
-            } // the gradient filter is for photographs, and x0vncserver does not use it
         }
     }
 
     private static uint Rgb(ReadOnlySpan<byte> bytes) => ((uint)bytes[0] << 16) | ((uint)bytes[1] << 8) | bytes[2];
-
-    private static int Offset(DeviceRectangle area, DevicePoint point) => ((point.Y - area.Y) * area.Width) + (point.X - area.X);
 
     private int CompactLength()
     {
@@ -324,7 +403,7 @@ internal sealed class RfbClient : IDisposable
 
     private uint ReadUInt32() => BinaryPrimitives.ReadUInt32BigEndian(Need(4));
 
-    private static int Bounded(uint length, int most) =>
+    private static int Bounded(long length, int most) =>
         length <= most ? (int)length : throw new IOException($"The VNC server sent a length of {length}.");
 
     // Valid until the next call. At most one raw rectangle of the screen, whose size is 16 bit by 16 bit.
@@ -373,5 +452,80 @@ internal sealed class RfbClient : IDisposable
         }
 
         public void Dispose() => _inflater?.Dispose();
+    }
+
+    /// <summary>Decodes Tight's JPEG rectangles with libavcodec: BT.601 in full range, as JFIF 1.02 says, 4:4:4 or 4:2:0.</summary>
+    /// <remarks>Takes any bytes. One thread.</remarks>
+    private sealed unsafe class TightJpeg : IDisposable
+    {
+        private readonly AvCodecContext _context;
+        private readonly AvPacket _packet;
+        private readonly AvFrame _frame;
+
+        /// <param name="most">No picture has more pixels.</param>
+        /// <exception cref="LaboratoryException">There is no decoder.</exception>
+        public TightJpeg(DeviceSize most)
+        {
+            AvLibraries libraries = AvLibraries.Load(out string reason) ?? throw new LaboratoryException(reason);
+            nint codec = LibAvCodec.avcodec_find_decoder_by_name("mjpeg");
+            if (codec == 0)
+            {
+                throw new LaboratoryException($"{libraries.VersionText} was built without a decoder for JPEG.");
+            }
+
+            (_context, _packet, _frame) = (new(codec), new(libraries.Layout), new(libraries.Layout));
+            _ = LibAvUtil.av_opt_set(_context.Pointer, "threads", "1", LibAvUtil.SearchChildren); // the names are in every version that is loaded
+            _ = LibAvUtil.av_opt_set(_context.Pointer, "max_pixels", most.Area.ToString(CultureInfo.InvariantCulture), LibAvUtil.SearchChildren);
+            _ = LibAvUtil.av_opt_set(_context.Pointer, "err_detect", "explode", LibAvUtil.SearchChildren);
+            if (LibAvCodec.avcodec_open2(_context.Pointer, codec, 0) is int status and < 0)
+            {
+                Dispose();
+                throw new LaboratoryException($"{libraries.VersionText} cannot open its decoder for JPEG: {LibAvUtil.Describe(status)}");
+            }
+        }
+
+        /// <summary>Decodes a picture.</summary>
+        /// <exception cref="IOException">It is none of this size.</exception>
+        public void Decode(ReadOnlySpan<byte> jpeg, DeviceSize size, Span<byte> bgra, int strideBytes)
+        {
+            int status = LibAvUtil.InvalidData;
+            fixed (byte* bytes = jpeg)
+            {
+                // SAFETY: a packet without a buffer of its own is copied, with the padding that decoders read into, before this call returns.
+                _packet.Data = bytes;
+                _packet.Size = jpeg.Length;
+                status = jpeg.IsEmpty ? status : LibAvCodec.avcodec_send_packet(_context.Pointer, _packet.Pointer);
+                _packet.Data = null;
+                _packet.Size = 0;
+            }
+
+            status = status < 0 ? status : LibAvCodec.avcodec_receive_frame(_context.Pointer, _frame.Pointer);
+            YuvLayout? layout = _frame.Format switch
+            {
+                LibAvUtil.FormatI420FullRange => YuvLayout.I420,
+                LibAvUtil.FormatI444FullRange => YuvLayout.I444,
+                _ => null,
+            };
+            if (status < 0 || layout is null || _frame.DecodeErrors != 0 || _frame.Width != size.Width || _frame.Height != size.Height)
+            {
+                throw new IOException($"The VNC server sent a JPEG of {_frame.Width}x{_frame.Height} in format {_frame.Format} for {size}: {LibAvUtil.Describe(status)}.");
+            }
+
+            int stride = _frame.StrideBytes(0), chromaStride = _frame.StrideBytes(1);
+            (int chromaWidth, int chromaHeight) = layout == YuvLayout.I444 ? (size.Width, size.Height) : ((size.Width + 1) / 2, (size.Height + 1) / 2);
+            int chromaBytes = (chromaStride * (chromaHeight - 1)) + chromaWidth;
+            // SAFETY: the frame owns rows of these strides for this size and format until the next call.
+            var picture = new YuvPicture(
+                layout.Value, size, new(_frame.Data(0), (stride * (size.Height - 1)) + size.Width), stride,
+                new(_frame.Data(1), chromaBytes), new(_frame.Data(2), chromaBytes), chromaStride);
+            ColourConverter.ToBgra(picture, bgra, strideBytes, ColourMatrix.Bt601, ColourRange.Full);
+        }
+
+        public void Dispose()
+        {
+            _frame.Dispose();
+            _packet.Dispose();
+            _context.Dispose();
+        }
     }
 }

@@ -59,6 +59,9 @@ public sealed class PlaybackLaboratory : ILaboratory
             GovernorRounds.Run(run, options, cancellationToken);
             SliceRounds.Run(run, options, cancellationToken);
             HugePageRounds.Run(run, options, cancellationToken);
+            run.NotMeasured(MachineFeatures.MemoryNodes() is > 1 and int nodes
+                ? string.Create(CultureInfo.InvariantCulture, $"memory nodes (NUMA), bound and not: this machine has {nodes}, and nothing here binds memory; numactl --cpunodebind=0 --membind=0 in front of the same command, and the command alone, show it.")
+                : "memory nodes (NUMA), bound and not: this machine has one, node0, so there is no memory that is further away.");
         }
 
         progress.Report(new("Done", 1));

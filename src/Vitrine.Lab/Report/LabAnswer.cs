@@ -136,10 +136,12 @@ public static class LabAnswer
 
         if (P50(document, Whole) is double decoded)
         {
-            parts.Add($"decoded {Number(decoded)} ms after they were drawn (median)");
+            parts.Add($"decoded {Number(decoded)} ms after they were drawn (median{Peer("x0vncserver")}{Peer("ffmpeg-x264")})");
         }
 
         return Sentence(parts);
+
+        string Peer(string name) => P50(document, $"{name}-video/1920x1080@30") is double theirs ? $"; {name}: {Number(theirs)} ms" : string.Empty;
     }
 
     private static string Playback(RunDocument document)

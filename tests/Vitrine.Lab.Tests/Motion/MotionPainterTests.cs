@@ -24,6 +24,28 @@ public sealed class MotionPainterTests
         }
     }
 
+    [Fact]
+    public void FramePaintedOnceMore_SamePixels()
+    {
+        using PrivateDisplay display = PrivateDisplay.Start(new DeviceSize(1024, 768));
+        using X11Connection connection = X11Connection.TryOpen(display.Name, out string error) ?? throw new InvalidOperationException(error);
+        using var truth = new ScreenTruth(display, TimeProvider.System);
+        using var load = new ScrollingLoad(connection, new(0, 0, 900, 700), 200);
+        using var painter = new MotionPainter(connection, load, TimeProvider.System);
+        for (long turn = 0; turn < 2; turn++)
+        {
+            painter.Start();
+            Assert.True(SpinWait.SpinUntil(() => painter.Times.Last > (turn * load.TurnFrames) + 20, TimeSpan.FromSeconds(30)));
+            painter.Stop();
+            long last = painter.Times.Last;
+            byte[] played = truth.Hash();
+            painter.Repaint(last - 3);
+            Assert.NotEqual(played, truth.Hash());
+            painter.Repaint(last);
+            Assert.Equal(played, truth.Hash());
+        }
+    }
+
     [Theory]
     [InlineData("typing")]
     [InlineData("scrolling")]
