@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Vitrine.Codecs.Regions;
 using Vitrine.Codecs.Tests.Regions;
@@ -73,6 +74,7 @@ public sealed class VideoQualityTests
         Assert.Equal([0, 0, 1], screening.Qualities);
         Assert.False(fast.HasEverBeenHalf);
         Assert.True(slower.IsHalf);
+        Assert.Equal([(2, 1), (2, 0), (3, 1)], screening.Moves.Select(move => ((int)move.Viewer, move.Quality)).OrderBy(move => move.Item1));
 
         // Of every picture there were two streams at most, and each is one quality.
         ILookup<long, (long OriginNs, uint Stream, bool IsHalf)> streams = screening.Links.SelectMany(link => link.Units).Distinct().ToLookup(unit => unit.OriginNs);
@@ -105,9 +107,12 @@ public sealed class VideoQualityTests
         private int _regions;
         private int _painted;
 
-        private Screening() => _session = new(_display.TryOpen, new() { Name = "test", FramesPerSecondMax = 240, VideoBitsPerSecondMax = 4_000_000, Trace = Note }, _clock);
+        private Screening() => _session = new(_display.TryOpen, new() { Name = "test", FramesPerSecondMax = 240, VideoBitsPerSecondMax = 4_000_000, Trace = Note, TraceQuality = Moves.Enqueue }, _clock);
 
         public List<Link> Links { get; } = [];
+
+        /// <summary>Between the qualities.</summary>
+        public ConcurrentQueue<QualityDecision> Moves { get; } = new();
 
         /// <summary>Of the links, in the order in which they joined. The first one is fast: each frame waits for it to have the one before.</summary>
         public IEnumerable<int> Qualities => _session.Viewers.Select(viewer => viewer.VideoQuality);
