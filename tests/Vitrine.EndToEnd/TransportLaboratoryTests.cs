@@ -35,6 +35,8 @@ public sealed class TransportLaboratoryTests : IDisposable
         Assert.Equal(targets.All.Select(target => $"{target.Name}/4x1KB").Order(StringComparer.Ordinal), document.Cases.Select(record => record.Name).Order(StringComparer.Ordinal));
         Assert.All(document.Cases, record => Assert.True(record.Metrics["requests"] > 0 && record.Metrics["failed"] == 0, record.Name));
         Assert.All(s_own, own => Assert.True(document.FindCase($"{own}/4x1KB")!.Metrics["serverAllocatedBytesPerRequest"] > 0, own));
+        Assert.All(s_own, own => Assert.Contains("on another machine", document.FindCase($"{own}/4x1KB")!.Parameters["published"], StringComparison.Ordinal));
+        Assert.All(s_own, own => Assert.Null(Assert.Single(document.Ratios, ratio => ratio.Name == $"{own}/4x1KB p99Ms vs published").Goal));
         Assert.True(Environment.GetEnvironmentVariable("CI") != "true" || targets.Missing.Count == 0, string.Join('\n', targets.Missing));
         foreach ((string own, string peer) in EchoTargets.Pairs.Where(pair => series.ContainsKey(pair.Ours) && series.ContainsKey(pair.Peer)))
         {
