@@ -103,6 +103,7 @@ public static class LiveAgent
             VideoSkipped = viewer.VideoCounts.Skipped,
             UnitsDropped = (viewer.Connection as QuicPacketConnection)?.UnitsDropped ?? 0,
             WhyNoVideo = noVideo is null ? WhyNoVideo(viewer) : null,
+            UnitsRepaired = (viewer.Connection as QuicPacketConnection)?.UnitsRepaired ?? 0,
             CpuNs = (long)(Environment.CpuUsage.TotalTime - cpuBefore).TotalNanoseconds,
         };
     }

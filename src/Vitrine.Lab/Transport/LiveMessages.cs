@@ -70,6 +70,9 @@ internal sealed record LiveResult
     /// <summary>Why H.264 was not decoded to the end, when the agent did not say so at the beginning; else null.</summary>
     public string? WhyNoVideo { get; init; }
 
+    /// <summary>Video packets that came whole by their repair symbols; of QUIC.</summary>
+    public long UnitsRepaired { get; init; }
+
     /// <summary>Processor time of the agent, nanoseconds.</summary>
     public long CpuNs { get; init; }
 }

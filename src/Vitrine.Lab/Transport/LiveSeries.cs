@@ -20,7 +20,7 @@ internal sealed class LiveSeries(string name)
 
     private readonly List<double[]> _rows = [];
     private readonly List<double> _p95Ms = [], _medians = [], _megabits = [], _freezesARound = [];
-    private long _painted, _shown, _longestNs, _frozenNs, _skipped, _dropped, _unreadable, _connections, _cpuNs, _hostCpuNs;
+    private long _painted, _shown, _longestNs, _frozenNs, _skipped, _dropped, _repaired, _unreadable, _connections, _cpuNs, _hostCpuNs;
     private double _seconds;
     private double _connectMs;
 
@@ -93,7 +93,8 @@ internal sealed class LiveSeries(string name)
         _freezesARound.Add(freezes);
         _seconds += (untilNs - fromNs) / 1e9;
         _megabits.Add(sights.Where(each => each.Sight.DecodedNs >= fromNs && each.Sight.DecodedNs < untilNs).Sum(each => each.Sight.Bytes) * 8e3 / (untilNs - fromNs));
-        (_skipped, _dropped, _unreadable) = (_skipped + result.VideoSkipped, _dropped + result.UnitsDropped, _unreadable + result.Unreadable);
+        (_skipped, _dropped, _repaired, _unreadable) =
+            (_skipped + result.VideoSkipped, _dropped + result.UnitsDropped, _repaired + result.UnitsRepaired, _unreadable + result.Unreadable);
         (_connections, _cpuNs, _hostCpuNs) = (_connections + result.Connections, _cpuNs + result.CpuNs, _hostCpuNs + hostCpuNs);
         _connectMs = Math.Max(_connectMs, ready.ConnectMs);
 
@@ -121,6 +122,7 @@ internal sealed class LiveSeries(string name)
         ["connections"] = _connections,
         ["videoSkipped"] = _skipped,
         ["unitsDropped"] = _dropped,
+        ["unitsRepaired"] = _repaired,
         ["unreadable"] = _unreadable,
         ["hostCpuCores"] = _seconds > 0 ? _hostCpuNs / 1e9 / _seconds : 0,
     }) with

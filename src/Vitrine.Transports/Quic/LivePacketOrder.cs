@@ -4,30 +4,18 @@ using Vitrine.Wire;
 
 namespace Vitrine.Transports.Quic;
 
-/// <summary>A video packet that comes on a stream of its own.</summary>
-internal sealed class LiveUnit(long index, QuicStream? stream)
+/// <summary>A video packet that came outside the ordered stream.</summary>
+/// <param name="Index">Its place among all of the connection, as they were sent.</param>
+/// <param name="Stream">Its stream, disposed when the unit is handed on or dropped: the host may open another one only then, so that no more
+/// than it was granted are under way or wait. Null: it came as symbols.</param>
+/// <param name="Buffer">Holds the packet.</param>
+/// <param name="PacketAt">Where the packet begins in the buffer.</param>
+/// <param name="After">How many ordered packets were sent before it.</param>
+/// <param name="CompletedAt">When it was there; a time stamp.</param>
+internal sealed record LiveUnit(long Index, QuicStream? Stream, PooledBuffer Buffer, int PacketAt, ulong After, long CompletedAt)
 {
-    /// <summary>Its place among all of the connection, as they were sent.</summary>
-    public long Index { get; } = index;
-
-    /// <summary>Its stream, disposed when the unit is handed on or dropped: the host may open another one only then, so that no more
-    /// than it was granted are under way or wait.</summary>
-    public QuicStream? Stream { get; } = stream;
-
-    /// <summary>When it was there; a time stamp.</summary>
-    public long CompletedAt { get; set; }
-
-    /// <summary>The packet; null while it is under way.</summary>
-    public PooledBuffer? Buffer { get; set; }
-
-    /// <summary>Where the packet begins in the buffer.</summary>
-    public int PacketAt { get; set; }
-
-    /// <summary>How many ordered packets were sent before it.</summary>
-    public ulong After { get; set; }
-
     /// <summary>It is; borrowed from <see cref="Buffer"/>.</summary>
-    public ReadOnlySpan<byte> Packet => Buffer!.Written.Span[PacketAt..];
+    public ReadOnlySpan<byte> Packet => Buffer.Written.Span[PacketAt..];
 }
 
 /// <summary>Puts packets that came on several ways into an order that a viewer can take (<c>docs/PROTOCOL.md</c>, «Live stream over QUIC»).</summary>
@@ -52,7 +40,14 @@ internal sealed class LivePacketOrder : IDisposable
     /// loses the same packet again and again: the decoder then asks for a key frame.</summary>
     public const int ChainMilliseconds = 1000;
 
-    /// <summary>Clock replies that wait; the oldest is dropped.</summary>
+    /// <summary>Units without a stream that wait; more are dropped. Streams are bounded by what the host was granted, symbols only by the frames that
+    /// a host has under way: 32, of some regions each.</summary>
+    public const int UnitsWithoutStreamMax = 1024;
+
+    /// <summary>Bytes of theirs, of 20 s at 12 Mbit/s.</summary>
+    public const int BytesWithoutStreamMax = 32 << 20;
+
+    /// <summary>Datagrams other than cursor positions that wait; the oldest is dropped.</summary>
     public const int DatagramsMax = 16;
 
     /// <summary>Longest datagram taken: the packets that travel so have up to 56 bytes.</summary>
@@ -71,6 +66,9 @@ internal sealed class LivePacketOrder : IDisposable
     private readonly ITimer _late;
     private readonly TimeProvider _time;
     private readonly List<LiveUnit> _units = [];
+    private int _withoutStream; // of them
+    private long _bytesWithoutStream;
+    private bool _isDisposed;
     private readonly Dictionary<ushort, (uint Stream, uint Number, long Index)> _chains = [];
     private readonly byte[][] _datagrams = [.. Enumerable.Range(0, DatagramsMax).Select(_ => new byte[DatagramBytesMax])];
     private readonly int[] _datagramBytes = new int[DatagramsMax];
@@ -102,7 +100,7 @@ internal sealed class LivePacketOrder : IDisposable
     /// <summary>Ends when the first packet was handed on: datagrams have no meaning before.</summary>
     public TaskCompletionSource Greeted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Units that are under way or wait.</summary>
+    /// <summary>Units that wait.</summary>
     public int UnitCount
     {
         get
@@ -114,7 +112,7 @@ internal sealed class LivePacketOrder : IDisposable
         }
     }
 
-    /// <summary>Units dropped because a newer one had been handed on, or because their sender gave them up.</summary>
+    /// <summary>Units dropped because a newer one had been handed on, because too many waited, or because their sender gave them up.</summary>
     public long Dropped { get; private set; }
 
     /// <summary>Times that tiles did not wait any longer for the video before them.</summary>
@@ -162,7 +160,7 @@ internal sealed class LivePacketOrder : IDisposable
                 packet.CopyTo(_position);
                 (_positionBytes, _positionSentNs) = (packet.Length, header.SentNs);
             }
-            else if (header.Type is PacketType.ClockReply or PacketType.ClockRequest)
+            else if (header.Type is PacketType.ClockReply or PacketType.ClockRequest or PacketType.Presented)
             {
                 if (_datagramCount == DatagramsMax)
                 {
@@ -179,41 +177,42 @@ internal sealed class LivePacketOrder : IDisposable
         Wake();
     }
 
-    /// <summary>A stream of a video packet began. Streams come as the network brings them.</summary>
+    /// <summary>A video packet is there. They come as the network brings them.</summary>
     /// <param name="index">Its place among all, as they were sent.</param>
-    /// <param name="stream">Owned from now on; null in tests of the order alone.</param>
-    public LiveUnit Open(long index, QuicStream? stream)
+    /// <param name="stream">Which brought it; null: none did.</param>
+    /// <param name="bytes">What was received.</param>
+    /// <param name="from">Where in them what is of interest here begins: the number of ordered packets before it, and the packet.</param>
+    /// <returns>False: it is none. Stream and bytes are still the caller's; else they are owned from now on.</returns>
+    public bool TryAdd(long index, QuicStream? stream, PooledBuffer bytes, int from = 0)
     {
-        LiveUnit unit = new(index, stream);
-        lock (_lock)
-        {
-            int at = _units.Count;
-            while (at > 0 && _units[at - 1].Index > index)
-            {
-                at--;
-            }
-
-            _units.Insert(at, unit);
-            return unit;
-        }
-    }
-
-    /// <summary>A video packet is there.</summary>
-    /// <param name="unit">From <see cref="Open"/>.</param>
-    /// <param name="bytes">All of its stream; owned from now on.</param>
-    /// <returns>False: it is none. The bytes are still the caller's.</returns>
-    public bool TryComplete(LiveUnit unit, PooledBuffer bytes)
-    {
-        ReadOnlySpan<byte> all = bytes.Written.Span;
+        ReadOnlySpan<byte> all = bytes.Written.Span[from..];
         if (!VariableInteger.TryRead(all, out ulong after, out int at) || PacketHeader.TryRead(all[at..], out PacketHeader header) != WireStatus.Ok
             || header.Type != PacketType.Video || header.PayloadBytes != all.Length - at - PacketHeader.SizeBytes || all.Length - at < VideoBytesMin)
         {
             return false;
         }
 
+        LiveUnit unit = new(index, stream, bytes, from + at, after, _time.GetTimestamp());
         lock (_lock)
         {
-            (unit.After, unit.PacketAt, unit.Buffer, unit.CompletedAt) = (after, at, bytes, _time.GetTimestamp());
+            if (_isDisposed || (stream is null && (_withoutStream == UnitsWithoutStreamMax || _bytesWithoutStream + bytes.Count > BytesWithoutStreamMax)))
+            {
+                Dropped++;
+                Release(unit);
+                return true;
+            }
+
+            int place = _units.Count;
+            while (place > 0 && _units[place - 1].Index > index)
+            {
+                place--;
+            }
+
+            _units.Insert(place, unit);
+            if (stream is null)
+            {
+                (_withoutStream, _bytesWithoutStream) = (_withoutStream + 1, _bytesWithoutStream + bytes.Count);
+            }
         }
 
         Wake();
@@ -221,19 +220,12 @@ internal sealed class LivePacketOrder : IDisposable
     }
 
     /// <summary>A video packet will not come.</summary>
-    public void Lose(LiveUnit unit)
+    public void NoteLost()
     {
         lock (_lock)
         {
-            int at = _units.IndexOf(unit);
-            if (at >= 0)
-            {
-                Dropped++;
-                Remove(at);
-            }
+            Dropped++;
         }
-
-        Wake();
     }
 
     /// <summary>The ordered stream has ended. The first time counts.</summary>
@@ -300,7 +292,7 @@ internal sealed class LivePacketOrder : IDisposable
         lock (_lock)
         {
             _end ??= PacketReceiveStatus.Lost;
-            _hasOrdered = false;
+            (_isDisposed, _hasOrdered) = (true, false);
             while (_units.Count > 0)
             {
                 Remove(_units.Count - 1);
@@ -373,17 +365,12 @@ internal sealed class LivePacketOrder : IDisposable
         for (int i = 0; i < _units.Count; i++)
         {
             LiveUnit unit = _units[i];
-            if (unit.Buffer is null)
-            {
-                continue;
-            }
-
             ReadOnlySpan<byte> packet = unit.Packet;
             ushort region = BinaryPrimitives.ReadUInt16LittleEndian(packet[RegionAt..]);
             uint stream = BinaryPrimitives.ReadUInt32LittleEndian(packet[StreamAt..]), number = BinaryPrimitives.ReadUInt32LittleEndian(packet[NumberAt..]);
             bool isKeyFrame = (packet[FlagsAt] & (byte)VideoFlags.KeyFrame) != 0;
             bool hasChain = _chains.TryGetValue(region, out (uint Stream, uint Number, long Index) chain);
-            if (hasChain && unit.Index < chain.Index)
+            if (hasChain && unit.Index <= chain.Index) // one may come both ways
             {
                 Remove(i--);
                 Dropped++;
@@ -481,7 +468,17 @@ internal sealed class LivePacketOrder : IDisposable
     {
         LiveUnit unit = _units[index];
         _units.RemoveAt(index);
-        unit.Buffer?.Clear();
+        if (unit.Stream is null)
+        {
+            (_withoutStream, _bytesWithoutStream) = (_withoutStream - 1, _bytesWithoutStream - unit.Buffer.Count);
+        }
+
+        Release(unit);
+    }
+
+    private static void Release(LiveUnit unit)
+    {
+        unit.Buffer.Clear();
         if (unit.Stream is { } stream)
         {
             _ = stream.DisposeAsync().AsTask(); // ends at once

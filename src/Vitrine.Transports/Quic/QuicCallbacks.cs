@@ -71,6 +71,7 @@ internal static unsafe class QuicCallbacks
         Set(Ngtcp2Callback.ExtendMaxLocalStreamsBidi, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnStreamLimits);
         Set(Ngtcp2Callback.ExtendMaxLocalStreamsUni, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnStreamLimits);
         Set(Ngtcp2Callback.RecvDatagram, (delegate* unmanaged[Cdecl]<nint, uint, byte*, nuint, nint, int>)&OnDatagram);
+        Set(Ngtcp2Callback.AckDatagram, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnDatagramAcknowledged);
         Set(Ngtcp2Callback.LostDatagram, (delegate* unmanaged[Cdecl]<nint, ulong, nint, int>)&OnDatagramLost);
         Set(Ngtcp2Callback.RecvStatelessReset, (delegate* unmanaged[Cdecl]<nint, void*, nint, int>)&OnStatelessReset);
         Set(Ngtcp2Callback.PathValidation, (delegate* unmanaged[Cdecl]<nint, uint, Ngtcp2Path*, Ngtcp2Path*, int, nint, int>)&OnPathValidated);
@@ -233,10 +234,31 @@ internal static unsafe class QuicCallbacks
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int OnDatagramAcknowledged(nint connection, ulong id, nint user)
+    {
+        try
+        {
+            Connection(user).OnDatagramAcknowledged(id);
+            return Ok;
+        }
+        catch (Exception exception)
+        {
+            return Fail(user, exception);
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int OnDatagramLost(nint connection, ulong id, nint user)
     {
-        Connection(user).OnDatagramLost();
-        return Ok;
+        try
+        {
+            Connection(user).OnDatagramLost(id);
+            return Ok;
+        }
+        catch (Exception exception)
+        {
+            return Fail(user, exception);
+        }
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

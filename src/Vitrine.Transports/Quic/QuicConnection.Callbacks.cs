@@ -140,6 +140,11 @@ public sealed unsafe partial class QuicConnection
             return;
         }
 
+        if (_intake?.Invoke(new ReadOnlySpan<byte>(data, bytes)) == true) // SAFETY: ngtcp2 lends them for the call
+        {
+            return;
+        }
+
         lock (_lock)
         {
             NativeBlock* block;
@@ -162,7 +167,23 @@ public sealed unsafe partial class QuicConnection
         QueueCompletion();
     }
 
-    internal void OnDatagramLost() => _datagramsLost++;
+    internal void OnDatagramAcknowledged(ulong id)
+    {
+        if ((id & WatchedMark) != 0)
+        {
+            _watcher?.Acknowledged(id & ~WatchedMark);
+        }
+    }
+
+    internal void OnDatagramLost(ulong id)
+    {
+        _datagramsLost++;
+        if ((id & WatchedMark) != 0)
+        {
+            _losses.NoteLoss(); // no repair will tell it
+            _watcher?.Lost(id & ~WatchedMark);
+        }
+    }
 
     internal void OnStatelessReset() => _isReset = true;
 

@@ -71,7 +71,9 @@ public sealed unsafe partial class QuicConnection : ITimed
     private byte[]? _token;
     private QuicSession? _savedSession;
     private TaskCompletionSource<bool>? _migration;
-    private ulong _datagramNumber;
+    private ulong _datagramId; // of the one that is held
+    private volatile IDatagramWatcher? _watcher;
+    private volatile Func<ReadOnlySpan<byte>, bool>? _intake;
     private long _consumed;
     private long _sendBytes;
     private int _datagramBytesMax;
@@ -604,6 +606,14 @@ public sealed unsafe partial class QuicConnection : ITimed
             {
                 Blocks.Return((NativeBlock*)block);
             }
+
+            while (_watchedOut.TryDequeue(out (nint Block, ulong Id, int Priority) watched))
+            {
+                Blocks.Return((NativeBlock*)watched.Block);
+            }
+
+            _watchedWait?.TrySetException(failure);
+            _ = _watchedWait?.Task.Exception; // whoever waited may have gone
         }
 
         if (reason is QuicTransportClose { ByPeer: false } broken)

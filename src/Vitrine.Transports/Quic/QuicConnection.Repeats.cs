@@ -31,8 +31,15 @@ public sealed unsafe partial class QuicConnection
     private readonly Queue<Repeat> _repeats = new();
     private LossMemory _losses;
     private long _packetsRepeated;
+    private long _lossyWindow;
 
     private ulong NextRepeat => _repeats.TryPeek(out Repeat next) ? next.Due : ulong.MaxValue;
+
+    /// <summary>The congestion window where packets are lost these days; 0 elsewhere, and where none go twice.</summary>
+    internal long LossyWindowBytes => Volatile.Read(ref _lossyWindow);
+
+    /// <summary>Packets go twice while no more bytes than these are under way.</summary>
+    internal static long RepeatedUnderWayMax(long windowBytes) => Math.Clamp(windowBytes / 2, RepeatedBytesMin, RepeatedBytesMax);
 
     // A packet was written, and will be sent now.
     private void NotePacket(byte* packet, int bytes, bool hasNew, EcnCodepoint ecn, ulong now)
@@ -48,14 +55,16 @@ public sealed unsafe partial class QuicConnection
             _losses.NoteLoss();
         }
 
-        if (!_losses.IsLossy || _repeats.Count == RepeatsMax || Interlocked.Read(ref _sendBytes) > RepeatedBytesMax)
+        if (!_losses.IsLossy)
         {
+            Volatile.Write(ref _lossyWindow, 0);
             return;
         }
 
         Ngtcp2ConnectionInfo info;
         LibNgtcp2.ngtcp2_conn_get_conn_info_versioned(_connection, LibNgtcp2.ConnectionInfoVersion, &info);
-        if (info.BytesInFlight > Math.Clamp(info.CongestionWindow / 2, RepeatedBytesMin, RepeatedBytesMax))
+        Volatile.Write(ref _lossyWindow, (long)info.CongestionWindow);
+        if (_repeats.Count == RepeatsMax || Interlocked.Read(ref _sendBytes) > RepeatedBytesMax || (long)info.BytesInFlight > RepeatedUnderWayMax(LossyWindowBytes))
         {
             return;
         }

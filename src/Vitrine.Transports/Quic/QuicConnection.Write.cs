@@ -2,10 +2,12 @@ using Vitrine.Interop;
 
 namespace Vitrine.Transports.Quic;
 
-/// <content>Which packets are written, on the loop's thread: datagrams first, then streams by priority, and what goes to one place in one
-/// call.</content>
+/// <content>Which packets are written, on the loop's thread: datagrams first, then streams and watched datagrams by priority, and what goes to
+/// one place in one call.</content>
 public sealed unsafe partial class QuicConnection
 {
+    private const int WatchedWaitMost = 32;
+
     /// <summary>Sends what can be sent now.</summary>
     internal void Write(ulong now)
     {
@@ -42,22 +44,25 @@ public sealed unsafe partial class QuicConnection
             bool isFinal = false;
             QuicStream? stream = null;
             nint taken = -1;
-            if ((_datagramHeld is not null || _datagramsOut.Count > 0) && TryPeekDatagram(vectors))
+            if ((_datagramHeld is not null || _datagramsOut.Count > 0 || _watchedOut.Count > 0) && TryPeekDatagram(vectors))
             {
                 int accepted = 0;
+                bool isWatched = (_datagramId & WatchedMark) != 0;
                 nuint count = vectors->Bytes > 0 ? 1u : 0; // ngtcp2 ends the process over a vector without bytes
                 written = LibNgtcp2.ngtcp2_conn_writev_datagram_versioned(_connection, path, LibNgtcp2.PacketInfoVersion, &info, into, LibNgtcp2.UdpPayloadBytesMax,
-                    &accepted, LibNgtcp2.WriteStreamMore, _datagramNumber, vectors, count, now);
+                    &accepted, isWatched ? 0 : LibNgtcp2.WriteStreamMore, _datagramId, vectors, count, now);
                 if (accepted != 0)
                 {
-                    _datagramNumber++;
                     hasNew = true;
                     PopDatagram();
+                    if (isWatched)
+                    {
+                        TellSent(_datagramId);
+                    }
                 }
                 else if (written == LibNgtcp2.ErrorInvalidArgument || written == LibNgtcp2.ErrorInvalidState)
                 {
-                    PopDatagram(); // longer than the peer takes, or it takes none
-                    Interlocked.Increment(ref _datagramsDropped);
+                    DropDatagram(); // longer than the peer takes, or it takes none
                     continue;
                 }
             }
@@ -247,9 +252,22 @@ public sealed unsafe partial class QuicConnection
             {
                 lock (_lock)
                 {
+                    _datagramId = 0;
                     if (!_datagramsOut.TryDequeue(out nint pointer))
                     {
-                        return false;
+                        if (!_watchedOut.TryPeek(out (nint Block, ulong Id, int Priority) watched)
+                            || (_schedule.Count > 0 && _schedule.Next.ScheduledPriority < watched.Priority))
+                        {
+                            return false;
+                        }
+
+                        _watchedOut.Dequeue();
+                        (pointer, _datagramId) = (watched.Block, watched.Id);
+                        if (_watchedOut.Count <= WatchedWaitMax)
+                        {
+                            _watchedWait?.TrySetResult();
+                            _watchedWait = null;
+                        }
                     }
 
                     _datagramHeld = (NativeBlock*)pointer;
@@ -263,10 +281,28 @@ public sealed unsafe partial class QuicConnection
                 return true;
             }
 
-            PopDatagram(); // the path takes less than it did
-            Interlocked.Increment(ref _datagramsDropped);
+            DropDatagram(); // the path takes less than it did
         }
     }
+
+    // Watched datagrams that may wait to be sent when a wait for them ends: what waits here cannot be replaced by something newer. A quarter of
+    // what is under way where losses have made the window small.
+    private int WatchedWaitMax =>
+        LossyWindowBytes is > 0 and long window ? (int)Math.Clamp(window / 4 / LibNgtcp2.UdpPayloadBytesMax, 1, WatchedWaitMost) : WatchedWaitMost;
+
+    private void DropDatagram()
+    {
+        ulong id = _datagramId;
+        PopDatagram();
+        Interlocked.Increment(ref _datagramsDropped);
+        if ((id & WatchedMark) != 0)
+        {
+            TellSent(id);
+            _watcher?.Lost(id & ~WatchedMark);
+        }
+    }
+
+    private void TellSent(ulong id) => _watcher?.Sent(id & ~WatchedMark, Time(LibNgtcp2.ngtcp2_conn_get_pto(_connection)));
 
     private void PopDatagram()
     {

@@ -25,6 +25,8 @@ public enum QuicDatagramStatus
 /// <remarks>Any thread. One accept and one datagram receive at a time. Dispose it: that closes it, and frees what its streams hold.</remarks>
 public sealed partial class QuicConnection : IAsyncDisposable
 {
+    private const ulong WatchedMark = 1UL << 63;
+
     private readonly TaskCompletionSource _handshake = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<QuicCloseReason> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
@@ -39,6 +41,8 @@ public sealed partial class QuicConnection : IAsyncDisposable
     private CancellationToken _acceptToken;
     private readonly Queue<nint> _datagramsOut = new();
     private readonly Queue<nint> _datagramsIn = new();
+    private readonly Queue<(nint Block, ulong Id, int Priority)> _watchedOut = new();
+    private TaskCompletionSource? _watchedWait;
     private PendingOperation<int>? _receiving;
     private bool _isReceiving;
     private Memory<byte> _receiveInto;
@@ -210,6 +214,85 @@ public sealed partial class QuicConnection : IAsyncDisposable
         }
 
         return status;
+    }
+
+    /// <summary>Sends a datagram after those of <see cref="SendDatagram"/> and by its priority among streams, and tells what becomes of it. None is
+    /// dropped for a newer one: <see cref="WaitForWatchedAsync"/> bounds how many wait. No two share a packet, so that each has its own luck.</summary>
+    /// <param name="datagram">Copied.</param>
+    /// <param name="tag">Told to the watcher; below 2^63.</param>
+    /// <param name="priority">Streams of a lower <see cref="QuicStream.Priority"/> go first. Those before it have none higher.</param>
+    internal unsafe QuicDatagramStatus SendWatched(ReadOnlySpan<byte> datagram, ulong tag, int priority)
+    {
+        bool shallTell;
+        lock (_lock)
+        {
+            if (_reason is not null)
+            {
+                return QuicDatagramStatus.Closed;
+            }
+
+            if (datagram.Length > DatagramBytesMax)
+            {
+                return DatagramBytesMax == 0 ? QuicDatagramStatus.NotSupported : QuicDatagramStatus.TooLong;
+            }
+
+            NativeBlock* block = Blocks.Rent();
+            datagram.CopyTo(new Span<byte>(NativeBlock.Data(block), NativeBlock.Capacity)); // SAFETY: a block has this capacity
+            (block->Start, block->End) = (0, datagram.Length);
+            _watchedOut.Enqueue(((nint)block, tag | WatchedMark, priority));
+            shallTell = MarkChanged();
+        }
+
+        if (shallTell)
+        {
+            _loop.Enqueue(this);
+        }
+
+        return QuicDatagramStatus.Queued;
+    }
+
+    /// <summary>Waits until few watched datagrams wait to be sent, at most 32. One at a time.</summary>
+    /// <exception cref="QuicClosedException">The connection is closed.</exception>
+    internal Task WaitForWatchedAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_reason is not null)
+            {
+                return Task.FromException(new QuicClosedException(_reason));
+            }
+
+            if (_watchedOut.Count <= WatchedWaitMax)
+            {
+                return Task.CompletedTask;
+            }
+
+            _watchedWait ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _watchedWait.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Who is told what becomes of watched datagrams; one, before the first is sent.</summary>
+    internal IDatagramWatcher? Watcher
+    {
+        set => _watcher = value;
+    }
+
+    /// <summary>Takes datagrams that come, before they would wait for <see cref="ReceiveDatagramAsync"/>: true for those that it wants. Called on the
+    /// event loop's thread, inside ngtcp2: it must neither block nor call the connection.</summary>
+    internal Func<ReadOnlySpan<byte>, bool>? Intake
+    {
+        set => _intake = value;
+    }
+
+    /// <summary>What was sent and lost so far.</summary>
+    internal QuicPacketCounts Counts
+    {
+        get
+        {
+            long twice = Volatile.Read(ref _packetsRepeated);
+            return new(Volatile.Read(ref _packetsSent) - twice, twice, Volatile.Read(ref _streamLosses) + Volatile.Read(ref _datagramsLost));
+        }
     }
 
     /// <summary>The next datagram of the peer. The oldest that waits is dropped when <see cref="QuicTransportOptions.DatagramQueueMax"/> do.</summary>

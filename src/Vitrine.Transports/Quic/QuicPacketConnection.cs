@@ -8,9 +8,9 @@ namespace Vitrine.Transports.Quic;
 
 /// <summary>The live stream over QUIC (<c>docs/PROTOCOL.md</c>, «Live stream over QUIC»). Both sides of the wire.</summary>
 /// <remarks>What must not be lost goes in order on the two-way stream that the viewer opened; each video packet on a one-way stream of its
-/// own, which is reset when a key frame, the end of its region or another picture made it stale; cursor positions and the clock's
-/// questions and answers as datagrams. Who is at the other end sees packets in an order as if there were one stream
-/// (<see cref="LivePacketOrder"/>), so that neither side's code knows of this.</remarks>
+/// own, which is reset when a key frame, the end of its region or another picture made it stale, or, where the path loses packets, as symbols in
+/// datagrams; cursor positions, acknowledgements of frames, and the clock's questions and answers as datagrams. Who is at the other end sees
+/// packets in an order as if there were one stream (<see cref="LivePacketOrder"/>), so that neither side's code knows of this.</remarks>
 public sealed class QuicPacketConnection : IPacketConnection
 {
     /// <summary>The path of the live stream: what a <see cref="QuicCallServer"/> serves there is no call.</summary>
@@ -20,9 +20,9 @@ public sealed class QuicPacketConnection : IPacketConnection
     public const ulong StaleCode = 0x20;
 
     /// <summary>Video packets that may be under way or wait at a viewer; its host waits then.</summary>
-    public const int UnitsMax = 16;
+    public const int UnitsMax = 64;
 
-    private const int UnitBytesMax = VariableInteger.BytesMax + PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToViewer;
+    internal const int UnitBytesMax = (2 * VariableInteger.BytesMax) + PacketHeader.SizeBytes + PacketHeader.PayloadBytesMaxToViewer;
     private const int ReadBytes = 16 * 1024;
 
     // A head goes out together with the beginning of its packet: all of a small one, and what fills a datagram of a large one.
@@ -31,8 +31,9 @@ public sealed class QuicPacketConnection : IPacketConnection
     private const int VideoFlagsAt = VideoRegionAt + 3;
     private const int VideoStreamAt = VideoRegionAt + 4;
 
-    // A cursor that rests is where the last position says: the last one goes in order as well, after so long without another.
-    private static readonly TimeSpan s_positionRest = TimeSpan.FromMilliseconds(100);
+    // A cursor that rests is where the last position says, and what is shown last is acknowledged: the newest goes in order as well, so
+    // long after the first that did not.
+    private static readonly TimeSpan s_newestRest = TimeSpan.FromMilliseconds(100);
 
     private readonly QuicConnection _connection;
     private readonly QuicStream _ordered;
@@ -44,14 +45,19 @@ public sealed class QuicPacketConnection : IPacketConnection
     private readonly SemaphoreSlim _writing = new(1); // of the ordered stream
     private readonly List<SentUnit> _sentUnits = [];
     private readonly byte[] _head = new byte[CallFrame.HeadBytesMax + BeginBytes];
-    private readonly byte[] _unitHead = new byte[VariableInteger.BytesMax + BeginBytes];
-    private readonly byte[] _position = new byte[LivePacketOrder.DatagramBytesMax];
+    private readonly byte[] _unitHead = NewUnitHead();
+    private readonly LiveSymbolSender? _symbolSender;
+    private readonly LiveSymbolReceiver? _symbolReceiver;
+
+    // Cursor positions at the host, acknowledgements of frames at the viewer: the newest says it all.
+    private readonly byte[] _newest = new byte[LivePacketOrder.DatagramBytesMax];
     private readonly List<Task> _running = [];
-    private readonly ITimer _positionTimer;
-    private int _positionBytes; // 0: none is owed
-    private bool _hasPosition;
+    private readonly ITimer _newestTimer;
+    private int _newestBytes; // 0: none is owed
+    private bool _hasNewest;
     private ulong _orderedSent;
     private uint _generation;
+    private uint _unitNumber;
     private int _turn;
     private long _unitsReset;
     private int _isEnded;
@@ -61,12 +67,19 @@ public sealed class QuicPacketConnection : IPacketConnection
     {
         (_connection, _ordered, _reader, _isViewer, Peer, _owned) = (connection, ordered, reader, isViewer, peer, owned);
         _order = new(time);
-        _positionTimer = time.CreateTimer(static state => _ = ((QuicPacketConnection)state!).RepeatPositionAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _newestTimer = time.CreateTimer(static state => _ = ((QuicPacketConnection)state!).RepeatNewestAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _running.Add(ReadOrderedAsync());
         _running.Add(ReadDatagramsAsync());
         if (isViewer)
         {
+            _symbolReceiver = new();
+            connection.Intake = TryTakeSymbol;
             _running.Add(ReadUnitsAsync());
+        }
+        else
+        {
+            _symbolSender = new(connection, time);
+            _running.Add(SendShortUnitsAsync());
         }
     }
 
@@ -84,6 +97,15 @@ public sealed class QuicPacketConnection : IPacketConnection
 
     /// <summary>Video packets that did not come, or came too late to be of use.</summary>
     public long UnitsDropped => _order.Dropped;
+
+    /// <summary>Video packets that this side protected by repair symbols, because the path loses packets.</summary>
+    public long UnitsProtected => _symbolSender?.UnitsProtected ?? 0;
+
+    /// <summary>Of these, those that had to be sent again as a whole, because more was lost than their repair symbols stand for.</summary>
+    public long UnitsShort => _symbolSender?.UnitsShort ?? 0;
+
+    /// <summary>Video packets that came whole by their repair symbols, although a part of them was lost.</summary>
+    public long UnitsRepaired => _symbolReceiver?.Repaired ?? 0;
 
     /// <summary>Times that tiles did not wait any longer for the video before them.</summary>
     public long FramesOvertaken => _order.Overtaken;
@@ -122,7 +144,8 @@ public sealed class QuicPacketConnection : IPacketConnection
 
         switch (header.Type)
         {
-            case PacketType.CursorPosition when TryOwePosition(packet.Span):
+            case PacketType.CursorPosition when TryOweNewest(packet.Span):
+            case PacketType.Presented when TryOweNewest(packet.Span):
             case PacketType.ClockReply or PacketType.ClockRequest:
                 return TrySendDatagram(packet.Span) ? new(PacketSendStatus.Sent) : SendOrderedAsync(packet);
             case PacketType.Video when !_isViewer:
@@ -202,10 +225,13 @@ public sealed class QuicPacketConnection : IPacketConnection
             return;
         }
 
-        await _positionTimer.DisposeAsync();
+        await _newestTimer.DisposeAsync();
         await _life.CancelAsync();
         _order.Dispose();
+        _connection.Intake = null;
         await Task.WhenAll(_running);
+        _symbolSender?.Dispose();
+        _symbolReceiver?.Dispose();
         lock (_sentUnits)
         {
             _sentUnits.Clear();
@@ -235,37 +261,37 @@ public sealed class QuicPacketConnection : IPacketConnection
         Volatile.Read(ref _orderedSent) > 0 && packet.Length <= LivePacketOrder.DatagramBytesMax
             && _connection.SendDatagram(packet) is QuicDatagramStatus.Queued or QuicDatagramStatus.QueuedForOlder;
 
-    /// <summary>Notes a position that may get lost on its way.</summary>
+    /// <summary>Notes a packet that may get lost on its way, because the next one of its kind says all that it does.</summary>
     /// <returns>False: it is the first one, which goes in order.</returns>
-    private bool TryOwePosition(ReadOnlySpan<byte> packet)
+    private bool TryOweNewest(ReadOnlySpan<byte> packet)
     {
-        if (!_hasPosition || packet.Length > _position.Length)
+        if (!_hasNewest || packet.Length > _newest.Length)
         {
-            _hasPosition = true;
+            _hasNewest = true;
             return false;
         }
 
-        lock (_position)
+        lock (_newest)
         {
-            packet.CopyTo(_position);
-            if (_positionBytes == 0)
+            packet.CopyTo(_newest);
+            if (_newestBytes == 0)
             {
-                _positionTimer.Change(s_positionRest, Timeout.InfiniteTimeSpan);
+                _newestTimer.Change(s_newestRest, Timeout.InfiniteTimeSpan);
             }
 
-            _positionBytes = packet.Length;
+            _newestBytes = packet.Length;
         }
 
         return true;
     }
 
-    private async Task RepeatPositionAsync()
+    private async Task RepeatNewestAsync()
     {
         byte[] packet;
-        lock (_position)
+        lock (_newest)
         {
-            packet = _position[.._positionBytes];
-            _positionBytes = 0;
+            packet = _newest[.._newestBytes];
+            _newestBytes = 0;
         }
 
         if (packet.Length > 0 && !HasEnded)
@@ -287,7 +313,11 @@ public sealed class QuicPacketConnection : IPacketConnection
                     return PacketSendStatus.Closed;
                 }
 
-                _ordered.Priority = NextTurn();
+                if (!_ordered.HasMoreToSend)
+                {
+                    _ordered.Priority = NextTurn(); // else what waits there, which all that follows needs, would wait for that
+                }
+
                 int head = VariableInteger.Write(_head, (ulong)CallFrameType.Message);
                 head += VariableInteger.Write(_head.AsSpan(head), (ulong)packet.Length);
                 Interlocked.Increment(ref _orderedSent);
@@ -331,15 +361,64 @@ public sealed class QuicPacketConnection : IPacketConnection
             }
         }
 
+        if (isKeyFrame)
+        {
+            _symbolSender!.GiveUp(other => other == region);
+        }
+
+        LiveUnitHead about = new(_unitNumber++, Volatile.Read(ref _orderedSent), region, encoder, NextTurn());
+        if (!_symbolSender!.TrySend(packet.Span, about))
+        {
+            return await SendOnStreamAsync(packet, about, _unitHead);
+        }
+
         try
         {
-            QuicStream stream = await _connection.OpenStreamAsync(isBidirectional: false, NextTurn(), _life.Token);
+            await _connection.WaitForWatchedAsync(_life.Token);
+            return PacketSendStatus.Sent;
+        }
+        catch (Exception exception) when (IsPeerGone(exception))
+        {
+            return PacketSendStatus.Closed;
+        }
+    }
+
+    /// <summary>Sends again, on streams, what may not be put together from its symbols.</summary>
+    private async Task SendShortUnitsAsync()
+    {
+        byte[] head = NewUnitHead();
+        try
+        {
+            while (true)
+            {
+                (PooledBuffer packet, LiveUnitHead about) = await _symbolSender!.WaitForShortAsync(_life.Token);
+                PacketSendStatus sent = await SendOnStreamAsync(packet.Written, about, head);
+                packet.Clear();
+                if (sent == PacketSendStatus.Closed)
+                {
+                    return;
+                }
+            }
+        }
+        catch (Exception exception) when (IsPeerGone(exception))
+        {
+            // All is over.
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PacketSendStatus> SendOnStreamAsync(ReadOnlyMemory<byte> packet, LiveUnitHead about, byte[] first)
+    {
+        try
+        {
+            QuicStream stream = await _connection.OpenStreamAsync(isBidirectional: false, about.Turn, _life.Token);
             try
             {
-                int head = VariableInteger.Write(_unitHead, Volatile.Read(ref _orderedSent));
+                int head = VariableInteger.Write(first, about.Number);
+                head += VariableInteger.Write(first.AsSpan(head), about.After);
                 int begin = Math.Min(packet.Length, BeginBytes);
-                packet.Span[..begin].CopyTo(_unitHead.AsSpan(head));
-                await stream.WriteAsync(_unitHead.AsMemory(0, head + begin), begin == packet.Length, _life.Token);
+                packet.Span[..begin].CopyTo(first.AsSpan(head));
+                await stream.WriteAsync(first.AsMemory(0, head + begin), begin == packet.Length, _life.Token);
                 if (begin < packet.Length)
                 {
                     await stream.WriteAsync(packet[begin..], true, _life.Token);
@@ -347,7 +426,7 @@ public sealed class QuicPacketConnection : IPacketConnection
 
                 lock (_sentUnits)
                 {
-                    _sentUnits.Add(new(stream, region, encoder, head + packet.Length));
+                    _sentUnits.Add(new(stream, about.Region, about.Encoder, head + packet.Length));
                 }
             }
             finally
@@ -363,13 +442,20 @@ public sealed class QuicPacketConnection : IPacketConnection
         }
     }
 
-    // Streams are sent in the order of what they hold, as one stream would be: each access unit needs the one before it, and a frame its
+    private static byte[] NewUnitHead() => new byte[(2 * VariableInteger.BytesMax) + BeginBytes];
+
+    // Streams and symbols are sent in the order of what they hold, as one stream would be: each access unit needs the one before it, and a frame its
     // tiles. A key frame needs nothing; what it makes stale is reset, so that it goes first.
     private int NextTurn() => Interlocked.Increment(ref _turn);
 
     private void DropOtherGenerations(ReadOnlySpan<byte> topology)
     {
         uint generation = topology.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(topology) : 0;
+        if (generation != _generation)
+        {
+            _symbolSender?.GiveUp(static _ => true);
+        }
+
         lock (_sentUnits)
         {
             Prune();
@@ -384,6 +470,12 @@ public sealed class QuicPacketConnection : IPacketConnection
 
     private void DropOtherRegions(ReadOnlySpan<byte> regions)
     {
+        if (_symbolSender?.UnitsHeld > 0)
+        {
+            byte[] list = regions.ToArray();
+            _symbolSender.GiveUp(region => !IsListed(list, region));
+        }
+
         lock (_sentUnits)
         {
             Prune();
@@ -475,20 +567,39 @@ public sealed class QuicPacketConnection : IPacketConnection
 
     private async Task ReadDatagramsAsync()
     {
-        byte[] datagram = new byte[LivePacketOrder.DatagramBytesMax + 1]; // a longer one is cut off, and too long all the same
+        byte[] datagram = new byte[NativeBlock.Capacity];
         try
         {
             await _order.Greeted.Task.WaitAsync(_life.Token);
             while (true)
             {
                 int bytes = await _connection.ReceiveDatagramAsync(datagram, _life.Token);
-                _order.OfferDatagram(datagram.AsSpan(0, bytes));
+                if (!TryTakeSymbol(datagram.AsSpan(0, bytes))) // it may have come before they were taken off
+                {
+                    _order.OfferDatagram(datagram.AsSpan(0, bytes));
+                }
             }
         }
         catch (Exception exception) when (IsPeerGone(exception))
         {
             // The ordered stream tells.
         }
+    }
+
+    private bool TryTakeSymbol(ReadOnlySpan<byte> datagram)
+    {
+        if (_symbolReceiver is null || !_symbolReceiver.TryAdd(datagram, out uint number, out PooledBuffer? packet))
+        {
+            return false;
+        }
+
+        if (packet is not null && !_order.TryAdd(number, null, packet))
+        {
+            packet.Clear();
+            _order.End(PacketReceiveStatus.Malformed);
+        }
+
+        return true;
     }
 
     private async Task ReadUnitsAsync()
@@ -500,7 +611,7 @@ public sealed class QuicPacketConnection : IPacketConnection
             {
                 QuicStream stream = await _connection.AcceptStreamAsync(_life.Token);
                 reading.RemoveAll(static task => task.IsCompleted);
-                reading.Add(ReadUnitAsync(stream, _order.Open(stream.Id, stream)));
+                reading.Add(ReadUnitAsync(stream));
             }
         }
         catch (Exception exception) when (IsPeerGone(exception))
@@ -511,10 +622,10 @@ public sealed class QuicPacketConnection : IPacketConnection
         await Task.WhenAll(reading);
     }
 
-    private async Task ReadUnitAsync(QuicStream stream, LiveUnit unit)
+    private async Task ReadUnitAsync(QuicStream stream)
     {
         PooledBuffer bytes = new(UnitBytesMax + 1);
-        bool isComplete = false;
+        bool isHandedOver = false;
         try
         {
             while (bytes.Count <= UnitBytesMax)
@@ -528,8 +639,13 @@ public sealed class QuicPacketConnection : IPacketConnection
                 bytes.Advance(read);
             }
 
-            isComplete = bytes.Count <= UnitBytesMax && _order.TryComplete(unit, bytes);
-            if (!isComplete)
+            if (bytes.Count <= UnitBytesMax && VariableInteger.TryRead(bytes.Written.Span, out ulong number, out int at) && number <= uint.MaxValue)
+            {
+                _symbolReceiver!.Forget((uint)number);
+                isHandedOver = _order.TryAdd((long)number, stream, bytes, at);
+            }
+
+            if (!isHandedOver)
             {
                 _order.End(PacketReceiveStatus.Malformed);
             }
@@ -540,10 +656,11 @@ public sealed class QuicPacketConnection : IPacketConnection
         }
         finally
         {
-            if (!isComplete)
+            if (!isHandedOver)
             {
                 bytes.Clear();
-                _order.Lose(unit);
+                _order.NoteLost();
+                await stream.DisposeAsync();
             }
         }
     }

@@ -36,7 +36,7 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
     {
         Offer(LivePackets.Hello());
         Assert.Equal("Hello 0", Take());
-        LiveUnit first = Open(), second = Open(), third = Open();
+        long first = Open(), second = Open(), third = Open();
         Complete(third, 1, LivePackets.Video(3, false, 1, 1, 3));
         Complete(second, 1, LivePackets.Video(2, false, 1, 1, 2));
         Assert.Null(Take());
@@ -49,7 +49,7 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
     {
         Offer(LivePackets.Hello());
         Assert.Equal("Hello 0", Take());
-        LiveUnit first = Open(), second = Open(), key = Open();
+        long first = Open(), second = Open(), key = Open();
         Complete(second, 1, LivePackets.Video(2, false, 1, 1, 2));
         Complete(key, 1, LivePackets.Video(3, false, 1, 1, 3, isKeyFrame: true));
         Assert.Equal("Video 3 #3", Take());
@@ -63,14 +63,13 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
     {
         Offer(LivePackets.Hello());
         Assert.Equal("Hello 0", Take());
-        Complete(Order.Open(9, null), 1, LivePackets.Video(2, false, 1, 1, 2));
-        Complete(Order.Open(8, null), 1, LivePackets.Video(2, false, 2, 1, 1, isKeyFrame: true));
+        Complete(9, 1, LivePackets.Video(2, false, 1, 1, 2));
+        Complete(8, 1, LivePackets.Video(2, false, 2, 1, 1, isKeyFrame: true));
         Assert.Equal("Video 2 #1", Take()); // another region
         Assert.Null(Take());
         _time.Advance(TimeSpan.FromMilliseconds(LivePacketOrder.ChainMilliseconds));
         Assert.Equal("Video 2 #2", Take()); // the decoder asks for a key frame
-        LiveUnit late = Order.Open(7, null);
-        Complete(late, 1, LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true));
+        Complete(7, 1, LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true));
         Assert.Null(Take());
         Assert.Equal((0, 1L), (Order.UnitCount, Order.Dropped));
     }
@@ -80,7 +79,7 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
     {
         Offer(LivePackets.Hello());
         Assert.Equal("Hello 0", Take());
-        LiveUnit video = Open();
+        long video = Open();
         Offer(LivePackets.Tiles(1, true));
         Assert.Equal("Tiles 1+", Take());
         Offer(LivePackets.Tiles(2, true));
@@ -99,12 +98,42 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
     {
         Offer(LivePackets.Hello());
         Assert.Equal("Hello 0", Take());
-        LiveUnit first = Open(), second = Open();
+        long first = Open(), second = Open();
         Offer(LivePackets.Tiles(2, false));
         Assert.Equal("Tiles 2", Take());
         Complete(first, 1, LivePackets.Video(1, true, 1, 1, 1, isKeyFrame: true));
         Complete(second, 1, LivePackets.Video(1, false, 2, 2, 1, isKeyFrame: true));
         Assert.Equal(["Video 2 #1", "Video 2 #1"], TakeAll());
+    }
+
+    [Fact]
+    public void TwoWays_OnlyOneCounts()
+    {
+        Offer(LivePackets.Hello());
+        Assert.Equal("Hello 0", Take());
+        Complete(1, 1, LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true));
+        Complete(1, 1, LivePackets.Video(1, false, 1, 1, 1, isKeyFrame: true));
+        Complete(2, 1, LivePackets.Video(2, false, 1, 1, 2));
+        Assert.Equal(["Video 1 #1", "Video 2 #2"], TakeAll());
+        Complete(2, 1, LivePackets.Video(2, false, 1, 1, 2));
+        Assert.Null(Take());
+        Assert.Equal((0, 2L), (Order.UnitCount, Order.Dropped));
+    }
+
+    [Fact]
+    public void NobodyTakes_SoManyUnitsAreHeld()
+    {
+        for (uint i = 1; i <= LivePacketOrder.UnitsWithoutStreamMax + 10; i++)
+        {
+            Complete(i, 1, LivePackets.Video(i, false, 1, 1, i, isKeyFrame: i == 1));
+        }
+
+        Assert.Equal((LivePacketOrder.UnitsWithoutStreamMax, 10L), (Order.UnitCount, Order.Dropped));
+        Offer(LivePackets.Hello());
+        Assert.Equal("Hello 0", Take());
+        Assert.Equal(LivePacketOrder.UnitsWithoutStreamMax, TakeAll().Count);
+        Complete(5000, 1, LivePackets.Video(5000, false, 1, 1, 5000, isKeyFrame: true));
+        Assert.Equal("Video 5000 #5000", Take());
     }
 
     [Fact]
@@ -160,17 +189,15 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
             }
 
             Order.OfferDatagram(bytes.AsSpan(1));
-            LiveUnit unit = Open();
             PooledBuffer buffer = new(4096);
             buffer.Write(bytes.AsSpan(0, random.Next(3) == 0 ? random.Next(bytes.Length + 1) : bytes.Length));
-            if (Order.TryComplete(unit, buffer))
+            if (Order.TryAdd(Open(), null, buffer))
             {
                 accepted++;
             }
             else
             {
                 buffer.Clear();
-                Order.Lose(unit);
             }
 
             while (Take() is not null)
@@ -179,7 +206,10 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
 
             if (Order.UnitCount > 0)
             {
-                Order.Lose(unit); // it waits for packets that nobody sent
+                Order.Dispose(); // it waits for packets that nobody sent
+                _order = null;
+                Offer(LivePackets.Hello());
+                Assert.Equal("Hello 0", Take());
             }
         }
 
@@ -216,8 +246,6 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
 
         TestTime time = new();
         using LivePacketOrder order = new(new NoTimers(time));
-        long opening = 0;
-        List<LiveUnit> opened = [.. video.Select(_ => order.Open(++opening, null))];
         byte[] buffer = new byte[4096];
         int offered = 0, taken = 0;
         uint chain = 0;
@@ -234,11 +262,11 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
             {
                 if (video[unit].IsLost)
                 {
-                    order.Lose(opened[unit]);
+                    order.NoteLost();
                     continue;
                 }
 
-                Assert.True(order.TryComplete(opened[unit], Unit(video[unit].After, video[unit].Packet)));
+                Assert.True(order.TryAdd(unit, null, Unit(video[unit].After, video[unit].Packet)));
             }
 
             ValueTask offer = default;
@@ -289,7 +317,7 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
         return isTaken;
     }
 
-    private LiveUnit Open() => Order.Open(_opened++, null);
+    private long Open() => _opened++;
 
     private void Offer(byte[] packet)
     {
@@ -297,7 +325,7 @@ public sealed class LivePacketOrderTests(ITestOutputHelper output) : IDisposable
         Assert.False(offer.IsCompleted); // until it is taken
     }
 
-    private void Complete(LiveUnit unit, ulong after, byte[] packet) => Assert.True(Order.TryComplete(unit, Unit(after, packet)));
+    private void Complete(long unit, ulong after, byte[] packet) => Assert.True(Order.TryAdd(unit, null, Unit(after, packet)));
 
     private static PooledBuffer Unit(ulong after, byte[] packet)
     {

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Vitrine.Transports.Quic;
 
 namespace Vitrine.Transports.Tests.Quic;
@@ -90,6 +91,62 @@ public class QuicDatagramTests
         }
     }
 
+    /// <summary>A probe timeout sends what streams had in a lost packet again, and ngtcp2 forgets of such a packet that it had a datagram as well.</summary>
+    [QuicFact]
+    public async Task WatchedBesideStreamDataWhileNothingPasses_ItsLossIsTold()
+    {
+        await using QuicPair pair = new();
+        await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
+        (QuicConnection client, _) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
+        Fates fates = new();
+        client.Watcher = fates;
+        await using QuicStream stream = await client.OpenStreamAsync(isBidirectional: false);
+        await stream.WriteAsync(new byte[100]);
+        await QuicPair.UntilAsync(() => stream.UnacknowledgedBytes == 0);
+        int before = relay.AllSent().Length;
+        relay.ToServer = _ => false;
+        TaskCompletionSource<QuicDatagramStatus> queued = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        pair.Client.Loop.Post(() =>
+        {
+            _ = stream.WriteAsync(new byte[300], isFinal: true).AsTask(); // there is room
+            queued.SetResult(client.SendWatched(new byte[200], 7, 0));
+        });
+        Assert.Equal(QuicDatagramStatus.Queued, await queued.Task);
+        await QuicPair.UntilAsync(() => relay.AllSent().Length > before + 3); // both, and probes
+        relay.ToServer = _ => true;
+        await stream.Delivered;
+        Assert.Equal(["sent 7", "lost 7"], [await fates.NextAsync(), await fates.NextAsync()]);
+    }
+
+    [QuicFact]
+    public async Task WatchedThatArrive_AreAcknowledged()
+    {
+        await using QuicPair pair = new();
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
+        Fates fates = new();
+        server.Watcher = fates;
+        List<int> taken = [];
+        client.Intake = datagram =>
+        {
+            if (datagram.Length == 5)
+            {
+                return false;
+            }
+
+            taken.Add(datagram.Length);
+            return true;
+        };
+        foreach (int bytes in new[] { 3, 4, 5 })
+        {
+            Assert.Equal(QuicDatagramStatus.Queued, server.SendWatched(new byte[bytes], (ulong)bytes, 0));
+            Assert.Equal([$"sent {bytes}", $"acknowledged {bytes}"], [await fates.NextAsync(), await fates.NextAsync()]);
+        }
+
+        Assert.Equal(5, await client.ReceiveDatagramAsync(new byte[10]));
+        Assert.Equal([3, 4], taken);
+        Assert.Equal(QuicDatagramStatus.TooLong, server.SendWatched(new byte[1453], 8, 0));
+    }
+
     [QuicFact]
     public async Task Close_EndsTheWait()
     {
@@ -98,5 +155,18 @@ public class QuicDatagramTests
         Task<int> wait = server.ReceiveDatagramAsync(new byte[10]).AsTask();
         await client.CloseAsync(5);
         Assert.Equal(new QuicApplicationClose(true, 5, ""), (await Assert.ThrowsAsync<QuicClosedException>(() => wait)).Reason);
+    }
+
+    private sealed class Fates : IDatagramWatcher
+    {
+        private readonly Channel<string> _all = Channel.CreateUnbounded<string>();
+
+        public ValueTask<string> NextAsync() => _all.Reader.ReadAsync();
+
+        public void Sent(ulong tag, TimeSpan probeTimeout) => _all.Writer.TryWrite($"sent {tag}");
+
+        public void Acknowledged(ulong tag) => _all.Writer.TryWrite($"acknowledged {tag}");
+
+        public void Lost(ulong tag) => _all.Writer.TryWrite($"lost {tag}");
     }
 }
