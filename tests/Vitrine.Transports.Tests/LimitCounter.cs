@@ -8,9 +8,7 @@ internal sealed class LimitCounter : IDisposable
     private readonly MeterListener _listener = new();
     private readonly Dictionary<string, long> _counts = [];
 
-    /// <param name="name">Of the instrument.</param>
-    /// <param name="tag">That tells the limit; null: the first one.</param>
-    public LimitCounter(string name, string? tag = null)
+    public LimitCounter(string name)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
@@ -19,25 +17,15 @@ internal sealed class LimitCounter : IDisposable
                 listener.EnableMeasurementEvents(instrument);
             }
         };
-        _listener.SetMeasurementEventCallback<long>((_, value, tags, _) => Count(tags, value));
-        _listener.SetMeasurementEventCallback<double>((_, _, tags, _) => Count(tags, 1)); // a histogram
-        _listener.Start();
-
-        void Count(ReadOnlySpan<KeyValuePair<string, object?>> tags, long value)
+        _listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
         {
-            foreach ((string key, object? limit) in tags)
+            lock (_counts)
             {
-                if (key == (tag ?? key))
-                {
-                    lock (_counts)
-                    {
-                        _counts[$"{limit}"] = _counts.GetValueOrDefault($"{limit}") + value;
-                    }
-
-                    return;
-                }
+                string limit = (string)tags[0].Value!;
+                _counts[limit] = _counts.GetValueOrDefault(limit) + value;
             }
-        }
+        });
+        _listener.Start();
     }
 
     public long this[string limit]
@@ -48,25 +36,6 @@ internal sealed class LimitCounter : IDisposable
             {
                 return _counts.GetValueOrDefault(limit);
             }
-        }
-    }
-
-    public long Total
-    {
-        get
-        {
-            lock (_counts)
-            {
-                return _counts.Values.Sum();
-            }
-        }
-    }
-
-    public override string ToString()
-    {
-        lock (_counts)
-        {
-            return string.Join(", ", _counts);
         }
     }
 
