@@ -77,6 +77,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     // Guards the source against being woken while it is disposed.
     private readonly Lock _sourceLock = new();
+    private bool _isDisposed;
     private IFrameSource? _source;
 
     private readonly Lock _stateLock = new();
@@ -331,7 +332,11 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     {
         await StopAsync(GoodbyeReason.Closing, "The host stopped sharing.", TimeSpan.FromSeconds(2));
         _encoders?.Dispose();
-        _wake.Dispose();
+        lock (_sourceLock)
+        {
+            _isDisposed = true;
+            _wake.Dispose();
+        }
     }
 
     /// <inheritdoc/>
@@ -802,10 +807,13 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     private void WakeThread()
     {
-        _wake.Set();
         lock (_sourceLock)
         {
-            _source?.Wake();
+            if (!_isDisposed) // the last viewers may leave after the session ended
+            {
+                _wake.Set();
+                _source?.Wake();
+            }
         }
     }
 

@@ -65,7 +65,7 @@ internal sealed class Host : IAsyncDisposable
         }
     }
 
-    /// <summary>Plays noise, each frame when the viewer has the one before, until a condition holds.</summary>
+    /// <summary>Plays a film, each frame when the viewer has the one before, until a condition holds.</summary>
     public async Task PlayUntilAsync(HeadlessViewer viewer, DeviceRectangle where, Func<bool> condition, string what)
     {
         using CancellationTokenSource deadline = new(Patience);
@@ -73,7 +73,7 @@ internal sealed class Host : IAsyncDisposable
         {
             Assert.False(deadline.IsCancellationRequested, what);
             long seen = viewer.FrameCount;
-            Display.PaintNoise(where, i);
+            Display.PaintFilm(where, i);
             await AssertAsync(viewer, v => v.FrameCount > seen, $"No frame {i} came.");
         }
     }

@@ -196,7 +196,7 @@ public sealed class ShareSessionTests
     }
 
     [Fact]
-    public async Task ViewerStopsReading_NoMoreThanTwoScreensAreHeld()
+    public async Task ViewerStopsReading_NoMoreThanAScreenAViewerIsHeld()
     {
         SyntheticDisplay display = new(640, 480);
         await using Host host = await Host.StartAsync(display);
@@ -213,9 +213,10 @@ public sealed class ShareSessionTests
             most = Math.Max(most, host.Session.State!.Store!.OutstandingBufferCount);
         }
 
-        // Noise becomes video: the newest eight access units of its stream are kept beside the tiles, and each of the two viewers may
-        // hold an older one while it is sent.
-        Assert.InRange(most, 1, (2 * 10 * 8) + 8 + 2);
+        // The newest screen, and the one that each viewer is being sent: also the healthy one has it for a moment after the last byte
+        // arrived. Noise becomes video: the newest eight access units of its stream are kept beside the tiles, and each viewer may hold
+        // an older one.
+        Assert.InRange(most, 1, (3 * 10 * 8) + 8 + 2);
     }
 
     [Fact]

@@ -77,6 +77,28 @@ internal sealed class SyntheticDisplay(int width, int height)
         }
     }
 
+    /// <summary>A camera's picture: smooth, and a little noise. Tiles of it take long to code, longer than those of <see cref="PaintNoise"/>,
+    /// of which a coder soon gives up.</summary>
+    public void PaintFilm(DeviceRectangle where, int seed)
+    {
+        Random random = new(seed);
+        lock (_lock)
+        {
+            Span<byte> noise = stackalloc byte[4 * where.Width];
+            for (int y = where.Y; y < where.Bottom; y++)
+            {
+                random.NextBytes(noise);
+                Span<byte> row = _pixels.AsSpan(((y * Size.Width) + where.X) * 4, noise.Length);
+                for (int i = 0; i < row.Length; i++)
+                {
+                    row[i] = (byte)(((y + (i / 4) + (7 * seed)) >> 1) + (noise[i] & 3));
+                }
+            }
+
+            Change(source => source.Damage.Add(where));
+        }
+    }
+
     public void Resize(int newWidth, int newHeight)
     {
         lock (_lock)

@@ -27,6 +27,22 @@ public sealed class ViewerSessionTests
     }
 
     [Fact]
+    public async Task ViewerLeavesAfterTheSessionEnded_NothingFails()
+    {
+        await using SilentConnection connection = new() { IsStuck = true };
+        ShareSession share = new(new SyntheticDisplay(64, 64).TryOpen, new());
+        await share.StartAsync();
+        Task serving = share.ServeAsync(connection, ViewerGrants.View);
+        Assert.Equal(WireStatus.Ok, connection.Give(Packed(new ViewerHello(0, "stuck"))));
+        await connection.Taken.WaitAsync(Host.Patience);
+        await share.DisposeAsync();
+        Assert.False(serving.IsCompleted);
+        connection.LetGo();
+        await serving.WaitAsync(Host.Patience);
+        Assert.Empty(share.Viewers);
+    }
+
+    [Fact]
     public async Task LinkCarriesNextToNothing_RateFallsToTheFloorOfTheOptions()
     {
         SteppedTime time = new();
@@ -206,9 +222,18 @@ public sealed class ViewerSessionTests
             return new(PacketReceiveStatus.Packet, packet.Length);
         }
 
+        /// <summary>Whether it stays open when it is closed or aborted, until <see cref="LetGo"/>.</summary>
+        public bool IsStuck { get; init; }
+
+        public void LetGo() => _given.Writer.TryComplete();
+
         public ValueTask CloseAsync(PacketCloseReason reason, TimeSpan timeout)
         {
-            _given.Writer.TryComplete();
+            if (!IsStuck)
+            {
+                LetGo();
+            }
+
             return default;
         }
 
@@ -217,7 +242,10 @@ public sealed class ViewerSessionTests
         public void Abort()
         {
             IsAborted = true;
-            _given.Writer.TryComplete();
+            if (!IsStuck)
+            {
+                LetGo();
+            }
         }
 
         public ValueTask DisposeAsync() => default;
