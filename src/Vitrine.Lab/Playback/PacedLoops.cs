@@ -9,6 +9,7 @@ internal abstract class PacedLoop(string name, int rateHz)
 {
     private long _cpuNs;
     private long _othersNs;
+    private long _stolenNs;
     private long _wallNs;
 
     public string Name => name;
@@ -29,6 +30,9 @@ internal abstract class PacedLoop(string name, int rateHz)
     /// <summary>What everything else on the machine used meanwhile.</summary>
     public double OthersCpuCores => _wallNs == 0 ? 0 : Math.Max(0, (double)(_othersNs - _cpuNs) / _wallNs);
 
+    /// <summary>What a hypervisor gave to others meanwhile, though this machine had work; 0 where it does not say.</summary>
+    public double StolenCpuCores => _wallNs == 0 ? 0 : (double)_stolenNs / _wallNs;
+
     protected long PeriodNs { get; } = 1_000_000_000 / rateHz;
 
     /// <summary>Once without counting: code is compiled, pages are there.</summary>
@@ -42,10 +46,13 @@ internal abstract class PacedLoop(string name, int rateHz)
     public void RunRound(TimeSpan duration, TimeProvider time)
     {
         ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuBefore);
-        long busyBefore = MachineBusyNs(), started = time.GetMonotonicNanoseconds();
+        (long busyBefore, long stolenBefore) = MachineTimes();
+        long started = time.GetMonotonicNanoseconds();
         Run(started + (long)duration.TotalNanoseconds, time, isCounted: true);
         _wallNs += time.GetMonotonicNanoseconds() - started;
-        _othersNs += MachineBusyNs() - busyBefore;
+        (long busyAfter, long stolenAfter) = MachineTimes();
+        _othersNs += busyAfter - busyBefore;
+        _stolenNs += stolenAfter - stolenBefore;
         ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuAfter);
         _cpuNs += cpuAfter - cpuBefore;
         Series.EndRound();
@@ -62,10 +69,12 @@ internal abstract class PacedLoop(string name, int rateHz)
     }
 
     // proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in hundredths of a second.
-    private static long MachineBusyNs()
+    private static (long BusyNs, long StolenNs) MachineTimes()
     {
         string[] fields = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return ((int[])[1, 2, 3, 6, 7, 8]).Sum(i => long.Parse(fields[i], CultureInfo.InvariantCulture)) * 10_000_000;
+        return (((int[])[1, 2, 3, 6, 7]).Sum(Ns), Ns(8));
+
+        long Ns(int field) => long.Parse(fields[field], CultureInfo.InvariantCulture) * 10_000_000;
     }
 }
 

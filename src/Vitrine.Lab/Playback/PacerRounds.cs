@@ -69,6 +69,7 @@ internal static class PacerRounds
                 ["offGridP99Ms"] = contestant.OffGrid.P99Ns / 1e6,
                 ["overOneMs"] = contestant.OverOneMillisecond,
                 ["dropped"] = contestant.Dropped,
+                ["stolenCpuCores"] = contestant.StolenCpuCores,
             };
             if (!isLoaded)
             {
