@@ -12,7 +12,7 @@ public sealed record ServerOptions
     public const int DefaultPort = 8790;
 
     /// <summary>Most of <see cref="QuicThreads"/>.</summary>
-    public const int QuicThreadsMax = 64;
+    public const int QuicThreadsMax = QuicListenerOptions.LoopsMax;
 
     /// <summary>Address to listen on. Anything but loopback is served over TLS only.</summary>
     public IPAddress Listen { get; init; } = IPAddress.Loopback;

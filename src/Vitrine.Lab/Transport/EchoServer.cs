@@ -30,7 +30,7 @@ public static class EchoServer
     public const int Ports = 6;
 
     /// <summary>Most threads that speak QUIC on a port.</summary>
-    public const int QuicThreadsMax = 64;
+    public const int QuicThreadsMax = QuicListenerOptions.LoopsMax;
 
     /// <summary>Application protocol of a raw echo over QUIC.</summary>
     public const string QuicProtocol = "vitrine-echo";

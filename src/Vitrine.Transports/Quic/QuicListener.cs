@@ -28,7 +28,7 @@ public sealed class QuicListener : IAsyncDisposable
     private QuicListener(QuicListenerOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Loops, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Loops, 256, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Loops, QuicListenerOptions.LoopsMax, nameof(options));
         _options = options;
         byte[] secret = options.Secret.Length == 0 ? RandomNumberGenerator.GetBytes(SecretBytes) : options.Secret.ToArray();
         if (secret.Length < SecretBytes)

@@ -103,7 +103,10 @@ public sealed record QuicListenerOptions : QuicTransportOptions
     /// <summary>Certificates between it and a root.</summary>
     public IReadOnlyList<X509Certificate2> Chain { get; init; } = [];
 
-    /// <summary>Threads, each with a socket of its own on the same port.</summary>
+    /// <summary>Most of <see cref="Loops"/>.</summary>
+    public const int LoopsMax = 64;
+
+    /// <summary>Threads, each with a socket of its own on the same port, 1..<see cref="LoopsMax"/>.</summary>
     public int Loops { get; init; } = 1;
 
     /// <summary>Connections at a time, without those being closed; more are refused.</summary>
