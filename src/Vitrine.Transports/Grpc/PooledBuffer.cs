@@ -10,7 +10,7 @@ internal sealed class PooledBuffer(int bytesMax) : IBufferWriter<byte>
 
     private byte[] _bytes = [];
 
-    /// <summary>Most bytes it holds.</summary>
+    /// <summary>Most bytes it grows for; an array that was lent longer is used to its end.</summary>
     public int BytesMax { get; set; } = bytesMax;
 
     /// <summary>Bytes written.</summary>
