@@ -67,6 +67,10 @@ public interface IPacketConnection : IAsyncDisposable
     /// <summary>What carries it can do more than carry packets in order; nothing, unless it says so.</summary>
     TransportCapabilities Capabilities => TransportCapabilities.None;
 
+    /// <summary>Bits of video a second for which there is room now: what the congestion window lets through in a round trip, less what protects
+    /// it from losses. Null: the connection does not know, or the path loses nothing to speak of.</summary>
+    long? RoomBitsPerSecond => null;
+
     /// <summary>Hands one packet to the transport. The memory is borrowed until the task ends.</summary>
     ValueTask<PacketSendStatus> SendAsync(ReadOnlyMemory<byte> packet);
 

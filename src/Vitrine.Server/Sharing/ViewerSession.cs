@@ -20,6 +20,9 @@ internal sealed class ViewerSession : IDisposable
     /// <summary>Largest packet of a frame: at 10 Mbit/s an urgent small message waits 0.2 s for one.</summary>
     private const int PacketBytesMax = TileSnapshot.PacketBytesMax;
 
+    // Of the room that the connection has: frames are not even in size, and something else wants to be sent.
+    private const double RoomShare = 0.7;
+
     private const int ClockRepliesMax = 16;
     private const int KeyFramesAskedMax = 16;
     private const long FirstPauseNsMin = 5_000_000_000, FirstPauseNsMax = 300_000_000_000;
@@ -120,8 +123,10 @@ internal sealed class ViewerSession : IDisposable
     /// <summary>Bytes of packets handed to the connection.</summary>
     public long BytesSent => Interlocked.Read(ref _bytesSent);
 
-    /// <summary>Most bits a second of video that its link carries without a queue.</summary>
-    public long VideoBitsPerSecond => _link.TargetBitsPerSecond;
+    /// <summary>Most bits a second of video that its link carries without a queue, and its connection has room for.</summary>
+    public long VideoBitsPerSecond => _connection.RoomBitsPerSecond is { } room
+        ? Math.Clamp((long)(RoomShare * room), _share.VideoBitsPerSecond.Floor, _link.TargetBitsPerSecond)
+        : _link.TargetBitsPerSecond;
 
     /// <summary>Which quality of video it gets: 0, or 1 when it cannot carry the first.</summary>
     public int VideoQuality => _chains.Quality;

@@ -38,6 +38,7 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
     private bool _isTimed;
     private byte[] _datagram = [];
     private byte[] _repairs = [];
+    private volatile float _symbolsAPart = 1; // of the last packet
 
     public LiveSymbolSender(QuicConnection connection, TimeProvider time)
     {
@@ -60,6 +61,10 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
             }
         }
     }
+
+    /// <inheritdoc cref="IPacketConnection.RoomBitsPerSecond"/>
+    public long? RoomBitsPerSecond =>
+        _connection.LossyWindowBytes is > 0 and long window && _connection.LossyRttNs is > 0 and long rttNs ? (long)(window * 8e9 / rttNs / _symbolsAPart) : null;
 
     /// <summary>Packets that went as symbols.</summary>
     public long UnitsProtected { get; private set; }
@@ -106,6 +111,7 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
             unit.Packet.Write(packet);
             _units.Add(unit);
             UnitsProtected++;
+            _symbolsAPart = (float)(sources + repairs) / sources;
         }
 
         LiveSymbol head = new(0, sources, packet.Length, about.Number, about.After);

@@ -32,11 +32,15 @@ public sealed unsafe partial class QuicConnection
     private LossMemory _losses;
     private long _packetsRepeated;
     private long _lossyWindow;
+    private long _lossyRttNs;
 
     private ulong NextRepeat => _repeats.TryPeek(out Repeat next) ? next.Due : ulong.MaxValue;
 
     /// <summary>The congestion window where packets are lost these days; 0 elsewhere, and where none go twice.</summary>
     internal long LossyWindowBytes => Volatile.Read(ref _lossyWindow);
+
+    /// <summary>The smoothed round trip when that window was looked at.</summary>
+    internal long LossyRttNs => Volatile.Read(ref _lossyRttNs);
 
     /// <summary>Packets go twice while no more bytes than these are under way.</summary>
     internal static long RepeatedUnderWayMax(long windowBytes) => Math.Clamp(windowBytes / 2, RepeatedBytesMin, RepeatedBytesMax);
@@ -63,6 +67,7 @@ public sealed unsafe partial class QuicConnection
 
         Ngtcp2ConnectionInfo info;
         LibNgtcp2.ngtcp2_conn_get_conn_info_versioned(_connection, LibNgtcp2.ConnectionInfoVersion, &info);
+        Volatile.Write(ref _lossyRttNs, (long)info.SmoothedRtt);
         Volatile.Write(ref _lossyWindow, (long)info.CongestionWindow);
         if (_repeats.Count == RepeatsMax || Interlocked.Read(ref _sendBytes) > RepeatedBytesMax || (long)info.BytesInFlight > RepeatedUnderWayMax(LossyWindowBytes))
         {

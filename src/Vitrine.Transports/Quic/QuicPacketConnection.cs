@@ -92,6 +92,9 @@ public sealed class QuicPacketConnection : IPacketConnection
     /// <inheritdoc/>
     public TransportCapabilities Capabilities => TransportCapabilities.Streams | TransportCapabilities.Datagrams | TransportCapabilities.Migration | TransportCapabilities.Priorities;
 
+    /// <inheritdoc/>
+    public long? RoomBitsPerSecond => _symbolSender?.RoomBitsPerSecond;
+
     /// <summary>Video streams that this side gave up because they were stale.</summary>
     public long UnitsReset => Interlocked.Read(ref _unitsReset);
 
