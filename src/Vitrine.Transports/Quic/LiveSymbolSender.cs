@@ -29,6 +29,9 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
     // A path takes 1,130; with less its peer is none of ours, and a packet would have more parts than bytes in one.
     private const int RoomMin = 1000;
 
+    // A packet, of which a film has 30 a second.
+    private const double RoomRise = 1.02;
+
     private readonly Lock _lock = new();
     private readonly List<Unit> _units = [];
     private readonly Channel<Unit> _short = Channel.CreateUnbounded<Unit>(); // of those that are held, each once
@@ -38,7 +41,7 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
     private bool _isTimed;
     private byte[] _datagram = [];
     private byte[] _repairs = [];
-    private volatile float _symbolsAPart = 1; // of the last packet
+    private double _room = double.PositiveInfinity;
 
     public LiveSymbolSender(QuicConnection connection, TimeProvider time)
     {
@@ -63,8 +66,15 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
     }
 
     /// <inheritdoc cref="IPacketConnection.RoomBitsPerSecond"/>
-    public long? RoomBitsPerSecond =>
-        _connection.LossyWindowBytes is > 0 and long window && _connection.LossyRttNs is > 0 and long rttNs ? (long)(window * 8e9 / rttNs / _symbolsAPart) : null;
+    public long? RoomBitsPerSecond => Volatile.Read(ref _room) is double room && double.IsFinite(room) ? (long)room : null;
+
+    /// <summary>Notes what congestion control lets through: down at once, and up slowly, for BBR opens its window for a moment whenever it looks for
+    /// more.</summary>
+    /// <param name="windowBytes">0: the path loses nothing.</param>
+    /// <param name="rttNs">A round trip.</param>
+    /// <param name="symbolsAPart">What protection makes of a byte of video.</param>
+    internal void NoteRoom(long windowBytes, long rttNs, double symbolsAPart) => Volatile.Write(
+        ref _room, windowBytes == 0 || rttNs == 0 ? double.PositiveInfinity : Math.Min(windowBytes * 8e9 / rttNs / symbolsAPart, RoomRise * _room));
 
     /// <summary>Packets that went as symbols.</summary>
     public long UnitsProtected { get; private set; }
@@ -83,6 +93,7 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
         int sources = (packet.Length + Math.Max(room, 1) - 1) / Math.Max(room, 1);
         if (Loss.Share < LossMeter.ShareMin || room < RoomMin || sources > LiveSymbol.SourcesMax)
         {
+            NoteRoom(0, 0, 1);
             return false;
         }
 
@@ -95,23 +106,19 @@ internal sealed class LiveSymbolSender : IDatagramWatcher, IDisposable
                 return false;
             }
 
-            // While so little is under way that packets go twice, a symbol is lost when both are. More repair symbols than that takes would be
-            // what keeps them from going twice, and the congestion control would see all losses. More than fit into the window would have all
-            // of them wait, which costs more than what they repair.
-            repairs = LossMeter.Repairs(sources, share * share);
+            // A symbol that goes twice is lost when both are. More symbols than fit into the window would have all of them wait, which costs
+            // more than what they repair; video is told to become smaller then.
             long window = _connection.LossyWindowBytes, each = (_units.Count + 1) * (long)symbolBytes;
-            if (window == 0 || each * (sources + repairs) > QuicConnection.RepeatedUnderWayMax(window))
+            repairs = LossMeter.Repairs(sources, share, window == 0 ? 0 : Loss.Twice);
+            NoteRoom(window, _connection.LossyRttNs, (double)(sources + repairs) / sources);
+            if (window > 0)
             {
-                int once = LossMeter.Repairs(sources, share);
-                repairs = window == 0 ? once : (int)Math.Max(Math.Min((window / each) - sources, once), repairs);
+                repairs = (int)Math.Min(repairs, Math.Max((window / each) - sources, LossMeter.Repairs(sources, share, 1)));
             }
-
-            repairs = Math.Min(repairs, ErasureCode.SymbolsMax - 1 - sources);
             Unit unit = new(about, sources, sources + repairs);
             unit.Packet.Write(packet);
             _units.Add(unit);
             UnitsProtected++;
-            _symbolsAPart = (float)(sources + repairs) / sources;
         }
 
         LiveSymbol head = new(0, sources, packet.Length, about.Number, about.After);

@@ -42,11 +42,18 @@ internal sealed class LossMeter
         _seen = counts;
     }
 
+    /// <summary>0 to 1: the share of packets that go twice.</summary>
+    public double Twice => _packets < PacketsMin ? 0 : Math.Clamp(_twice / _packets, 0, 1);
+
     /// <summary>Repair symbols with which a packet of so many parts is nearly never short of any, when losses are independent.</summary>
-    public static int Repairs(int sources, double share)
+    /// <param name="sources">Parts.</param>
+    /// <param name="share">What the path loses.</param>
+    /// <param name="twice">With what probability all of its symbols go twice; else none does.</param>
+    public static int Repairs(int sources, double share, double twice)
     {
         int repairs = 0;
-        while (sources + repairs < ErasureCode.SymbolsMax - 1 && MoreThan(repairs, sources + repairs, share) > Residual)
+        while (sources + repairs < ErasureCode.SymbolsMax - 1
+            && (twice * MoreThan(repairs, sources + repairs, share * share)) + ((1 - twice) * MoreThan(repairs, sources + repairs, share)) > Residual)
         {
             repairs++;
         }
@@ -61,7 +68,7 @@ internal sealed class LossMeter
             return 0;
         }
 
-        double seen = losses / _packets, twice = Math.Clamp(_twice / _packets, 0, 1), once = 1 - twice;
+        double seen = losses / _packets, twice = Twice, once = 1 - twice;
         double share = twice < 1e-6 ? seen : (Math.Sqrt((once * once) + (4 * twice * seen)) - once) / (2 * twice);
         return Math.Clamp(share, 0, 0.5);
     }

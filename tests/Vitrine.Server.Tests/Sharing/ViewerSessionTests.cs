@@ -64,6 +64,19 @@ public sealed class ViewerSessionTests
         await serving.WaitAsync(Host.Patience);
     }
 
+    [Theory]
+    [InlineData(null, 3_000_000)]
+    [InlineData(50_000_000L, 3_000_000)]
+    [InlineData(2_000_000L, 1_400_000)]
+    [InlineData(1L, 700_000)]
+    public void ConnectionHasLittleRoom_VideoGetsSevenTenthsOfIt(long? room, long expected)
+    {
+        ShareOptions options = new() { VideoBitsPerSecondMax = 3_000_000, VideoBitsPerSecondMin = 700_000 };
+        ShareSession share = new(new SyntheticDisplay(64, 64).TryOpen, options);
+        using ViewerSession viewer = new(share, 1, new SilentConnection { RoomBitsPerSecond = room }, ViewerGrants.View, TimeProvider.System);
+        Assert.Equal(expected, viewer.VideoBitsPerSecond);
+    }
+
     [Fact]
     public void QualityOfVideo_MovesAreTold()
     {
@@ -184,6 +197,8 @@ public sealed class ViewerSessionTests
         public uint LastSequence => Volatile.Read(ref _lastSequence);
 
         public string Transport => "silent";
+
+        public long? RoomBitsPerSecond { get; init; }
 
         public string Peer => "silent";
 

@@ -18,6 +18,23 @@ public sealed class LiveSymbolSenderTests
     }
 
     [QuicFact]
+    public async Task Room_FollowsTheWindowDownAtOnceAndUpSlowly()
+    {
+        await using QuicPair pair = new();
+        (_, QuicConnection server) = await pair.ConnectAsync();
+        using LiveSymbolSender sender = new(server, TimeProvider.System);
+        Assert.Null(sender.RoomBitsPerSecond);
+        sender.NoteRoom(100_000, 200_000_000, 2);
+        Assert.Equal(2_000_000, sender.RoomBitsPerSecond);
+        sender.NoteRoom(13_000, 160_000_000, 2);
+        Assert.Equal(325_000, sender.RoomBitsPerSecond);
+        sender.NoteRoom(1_500_000, 160_000_000, 2);
+        Assert.Equal(331_500, sender.RoomBitsPerSecond);
+        sender.NoteRoom(0, 160_000_000, 1);
+        Assert.Null(sender.RoomBitsPerSecond);
+    }
+
+    [QuicFact]
     public async Task SymbolsArrive_PutTogetherAndNothingIsHeld()
     {
         await using QuicPair pair = new();

@@ -42,6 +42,13 @@ public sealed class LossMeterTests
     }
 
     [Theory]
+    [InlineData(0, 3)]
+    [InlineData(0.5, 3)]
+    [InlineData(0.95, 2)]
+    [InlineData(1, 1)]
+    public void Repairs_FewerTheSurerItIsThatAllGoTwice(double twice, int expected) => Assert.Equal(expected, LossMeter.Repairs(4, 0.05, twice));
+
+    [Theory]
     [InlineData(1, 0.05)]
     [InlineData(33, 0.05)]
     [InlineData(33, 0.12)]
@@ -49,7 +56,7 @@ public sealed class LossMeterTests
     [InlineData(10, 0.5)]
     public void Repairs_NearlyAlwaysEnoughAndNotMany(int sources, double share)
     {
-        int repairs = LossMeter.Repairs(sources, share);
+        int repairs = LossMeter.Repairs(sources, share, 0);
         Random random = new(1);
         const int runs = 100_000;
         int tooFew = 0, tooFewWithLess = 0;
