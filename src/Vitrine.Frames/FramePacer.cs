@@ -18,6 +18,11 @@ public sealed record FramePacerOptions
     /// <summary>Real-time priority to ask for, 1..99; 0 asks for none.</summary>
     public int RealTimePriority { get; init; } = 1;
 
+    /// <summary>Most microseconds that a processor may need to come back from its sleep while the pacer is there; null leaves it to
+    /// the machine, which is right for most. 0 lets no processor halt, and is what a virtual machine needs to be in time: a halted
+    /// one is back when its hypervisor has room. What it costs: <see cref="CpuLatencyRequest"/>.</summary>
+    public int? CpuLatencyUsMax { get; init; }
+
     /// <summary>Processors to run on; empty: any.</summary>
     public IReadOnlyList<int> Processors { get; init; } = [];
 
@@ -52,7 +57,8 @@ public sealed class FramePacer : IDisposable
     private long _delivered;
     private long _dropped;
     private long _late;
-    private int _grant;
+    private int _realTime;
+    private int _cpuLatency;
 
     /// <summary>Starts the thread; the first frame is due a period from now.</summary>
     /// <param name="options">How.</param>
@@ -68,6 +74,7 @@ public sealed class FramePacer : IDisposable
         ArgumentNullException.ThrowIfNull(onDue);
         CheckPeriod(options.PeriodNs);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)options.RealTimePriority, 99u, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.CpuLatencyUsMax ?? 0, nameof(options));
         _options = options;
         _onDue = onDue;
         _timer = timer;
@@ -85,7 +92,10 @@ public sealed class FramePacer : IDisposable
     public long LateCount => Interlocked.Read(ref _late);
 
     /// <summary>Whether the thread got real-time priority; known once the first frame is due.</summary>
-    public RealTimeGrant RealTime => (RealTimeGrant)Volatile.Read(ref _grant);
+    public KernelGrant RealTime => (KernelGrant)Volatile.Read(ref _realTime);
+
+    /// <summary>Whether processors stay as awake as was asked for; known once the first frame is due.</summary>
+    public KernelGrant CpuLatency => (KernelGrant)Volatile.Read(ref _cpuLatency);
 
     /// <summary>Another rate or phase, from the last frame on; seen within 52 ms.</summary>
     /// <param name="periodNs">1 ms to 1 s.</param>
@@ -125,7 +135,7 @@ public sealed class FramePacer : IDisposable
 
     private void Run()
     {
-        PrepareThread();
+        using CpuLatencyRequest? cpuLatency = PrepareThread();
         var grid = new PaceGrid(_timer.NowNs + _options.PeriodNs, _options.PeriodNs);
         long dropped = 0;
         while (!_isStopped)
@@ -168,7 +178,7 @@ public sealed class FramePacer : IDisposable
         }
     }
 
-    private void PrepareThread()
+    private CpuLatencyRequest? PrepareThread()
     {
         ThreadScheduling.MinimizeTimerSlack();
         if (_options.Processors.Count > 0)
@@ -178,8 +188,17 @@ public sealed class FramePacer : IDisposable
 
         if (_options.RealTimePriority > 0)
         {
-            Volatile.Write(ref _grant, (int)ThreadScheduling.TryMakeRealTime(_options.RealTimePriority));
+            Volatile.Write(ref _realTime, (int)ThreadScheduling.TryMakeRealTime(_options.RealTimePriority));
         }
+
+        if (_options.CpuLatencyUsMax is not int latencyUsMax)
+        {
+            return null;
+        }
+
+        CpuLatencyRequest? request = CpuLatencyRequest.TryHold(latencyUsMax, out KernelGrant grant);
+        Volatile.Write(ref _cpuLatency, (int)grant);
+        return request;
     }
 
     private long Drop(ref PaceGrid grid, long nowNs)

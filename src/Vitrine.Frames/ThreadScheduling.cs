@@ -3,22 +3,6 @@ using System.Runtime.InteropServices;
 
 namespace Vitrine.Frames;
 
-/// <summary>Whether the kernel lets a thread go before all ordinary ones.</summary>
-public enum RealTimeGrant
-{
-    /// <summary>Nobody asked for it.</summary>
-    NotAsked = 0,
-
-    /// <summary>The thread runs as <c>SCHED_FIFO</c>.</summary>
-    Granted = 1,
-
-    /// <summary>This user may not: it takes <c>CAP_SYS_NICE</c> or a limit of real-time priority (<c>ulimit -r</c>) of at least 1.</summary>
-    Refused = 2,
-
-    /// <summary>The kernel, or the control group that the process is in, has no real-time scheduling to give.</summary>
-    Unavailable = 3,
-}
-
 /// <summary>How the kernel schedules the <b>calling</b> thread. Linux.</summary>
 public static partial class ThreadScheduling
 {
@@ -31,21 +15,21 @@ public static partial class ThreadScheduling
     private const int SchedResetOnFork = 0x4000_0000;
     private const int NotPermitted = 1; // EPERM
 
-
     /// <summary>Lets timers of the calling thread be late by a nanosecond instead of 50 us, so that the kernel does not
     /// gather its wake-ups with others'. Real-time threads have none anyway.</summary>
     public static void MinimizeTimerSlack() => _ = prctl(PrSetTimerSlack, 1, 0, 0, 0); // fails only on kernels before 2.6.28
 
     /// <summary>Asks for first-in-first-out scheduling. What the thread starts does not inherit it.</summary>
     /// <param name="priority">1..99; 1 goes before every ordinary thread, and behind everything real-time that others run.</param>
-    public static RealTimeGrant TryMakeRealTime(int priority = 1)
+    /// <returns>Refused to whoever has neither <c>CAP_SYS_NICE</c> nor a limit of real-time priority (<c>ulimit -r</c>) of at least 1.</returns>
+    public static KernelGrant TryMakeRealTime(int priority = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(priority, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(priority, 99);
         var parameters = new SchedulingParameters { Priority = priority };
-        return sched_setscheduler(0, SchedFifo | SchedResetOnFork, in parameters) == 0 ? RealTimeGrant.Granted
-            : Marshal.GetLastSystemError() == NotPermitted ? RealTimeGrant.Refused
-            : RealTimeGrant.Unavailable;
+        return sched_setscheduler(0, SchedFifo | SchedResetOnFork, in parameters) == 0 ? KernelGrant.Granted
+            : Marshal.GetLastSystemError() == NotPermitted ? KernelGrant.Refused
+            : KernelGrant.Unavailable;
     }
 
     /// <summary>Takes back what <see cref="TryMakeRealTime"/> got.</summary>

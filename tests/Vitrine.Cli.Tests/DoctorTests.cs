@@ -14,7 +14,7 @@ public sealed class DoctorTests(DisplayFixture display) : IClassFixture<DisplayF
         Assert.All(lines[..^2], line => Assert.Matches("^(works  |without|MISSING) +[^ ].*: .+", line));
         foreach (string section in (string[])[
             "system", "libxcb.so.1", "liblz4.so.1", "QUIC", "colour", "X display", "capture", "libavcodec", "video encoder", "encoder libopenh264", "web pages", "xrandr",
-            "processors", "thread binding", "encoder threads", "real-time priority", "huge pages", "memory nodes", "hardware counters", "weak networks", "macOS, Windows"])
+            "processors", "thread binding", "encoder threads", "real-time priority", "processors awake", "huge pages", "memory nodes", "hardware counters", "weak networks", "macOS, Windows"])
         {
             Assert.Single(lines, line => line.Length > 9 && line[9..].StartsWith(section + ": ", StringComparison.Ordinal));
         }

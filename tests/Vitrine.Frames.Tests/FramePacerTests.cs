@@ -95,7 +95,8 @@ public sealed class FramePacerTests
             }
 
             Assert.True(pacer.DeliveredCount >= 20);
-            Assert.NotEqual(RealTimeGrant.NotAsked, pacer.RealTime);
+            Assert.NotEqual(KernelGrant.NotAsked, pacer.RealTime);
+            Assert.Equal(KernelGrant.NotAsked, pacer.CpuLatency);
         }
 
         while (ticks.TryTake(out _))
@@ -103,6 +104,28 @@ public sealed class FramePacerTests
         }
 
         Assert.False(ticks.TryTake(out _, 20));
+    }
+
+    [Fact]
+    public void ProcessorsAwake_AskedForUntilThePacerEnds()
+    {
+        CpuLatencyRequest.TryHold(1_000, out KernelGrant granted)?.Dispose();
+        using ManualResetEventSlim isDue = new();
+        using (FramePacer pacer = new(new() { PeriodNs = Millisecond, CpuLatencyUsMax = 0 }, _ => isDue.Set()))
+        {
+            Assert.True(isDue.Wait(TimeSpan.FromSeconds(20)));
+            Assert.Equal(granted, pacer.CpuLatency);
+            Assert.Equal(granted == KernelGrant.Granted ? 1 : 0, HeldCount());
+            if (granted == KernelGrant.Granted)
+            {
+                // The device tells the least bound that anybody holds.
+                Assert.Equal(new byte[sizeof(int)], File.ReadAllBytes("/dev/cpu_dma_latency").AsSpan(0, sizeof(int)).ToArray());
+            }
+        }
+
+        Assert.Equal(0, HeldCount());
+
+        static int HeldCount() => Directory.EnumerateFiles("/proc/self/fd").Count(file => new FileInfo(file).LinkTarget == "/dev/cpu_dma_latency");
     }
 
     [Fact]
@@ -120,7 +143,7 @@ public sealed class FramePacerTests
         Assert.True(isDone.Wait(TimeSpan.FromSeconds(20)));
         pacer.Dispose();
         Assert.Equal(1, pacer.DeliveredCount);
-        Assert.Equal(RealTimeGrant.NotAsked, pacer.RealTime);
+        Assert.Equal(KernelGrant.NotAsked, pacer.RealTime);
     }
 
     [Theory]
@@ -129,6 +152,10 @@ public sealed class FramePacerTests
     [InlineData(1_000_000_001)]
     public void PeriodOutOfRange_Refused(long periodNs) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => new FramePacer(new() { PeriodNs = periodNs }, _ => { }));
+
+    [Fact]
+    public void LatencyBelowNothing_Refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new FramePacer(new() { PeriodNs = Millisecond, CpuLatencyUsMax = -1 }, _ => { }));
 
     [Fact]
     public void Skipping_LandsOnTheGridAndNearNow() => Prop.ForAll(

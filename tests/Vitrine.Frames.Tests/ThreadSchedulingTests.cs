@@ -6,11 +6,11 @@ public sealed class ThreadSchedulingTests
     public void Asked_AnswersAndCanBeTakenBack() => OnItsOwnThread(() =>
     {
         ThreadScheduling.MinimizeTimerSlack();
-        RealTimeGrant grant = ThreadScheduling.TryMakeRealTime();
-        Assert.NotEqual(RealTimeGrant.NotAsked, grant);
+        KernelGrant grant = ThreadScheduling.TryMakeRealTime();
+        Assert.NotEqual(KernelGrant.NotAsked, grant);
         string stat = File.ReadAllText("/proc/thread-self/stat");
         string policy = stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[38]; // field 41 of proc(5)
-        Assert.Equal(grant == RealTimeGrant.Granted ? "1" : "0", policy);
+        Assert.Equal(grant == KernelGrant.Granted ? "1" : "0", policy);
         ThreadScheduling.MakeOrdinary();
         stat = File.ReadAllText("/proc/thread-self/stat");
         Assert.Equal("0", stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[38]);

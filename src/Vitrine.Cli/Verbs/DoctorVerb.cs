@@ -149,15 +149,23 @@ internal sealed partial class DoctorVerb : Verb
     // What vitrine lab playback measures, on and off. Sharing does without any of it.
     private static IEnumerable<Check> ExamineMachine()
     {
-        RealTimeGrant grant = RealTimeGrant.NotAsked;
+        KernelGrant grant = KernelGrant.NotAsked;
         Thread thread = new(() => grant = ThreadScheduling.TryMakeRealTime()) { IsBackground = true };
         thread.Start();
         thread.Join();
         yield return grant switch
         {
-            RealTimeGrant.Granted => new("real-time priority", CheckState.Works, "granted: frames are paced in time on a busy machine too", ""),
-            RealTimeGrant.Refused => new("real-time priority", CheckState.Lesser, "not granted to this user: frames may be paced late on a busy machine", "LimitRTPRIO=1 in the service, or @USER - rtprio 1 in /etc/security/limits.conf"),
+            KernelGrant.Granted => new("real-time priority", CheckState.Works, "granted: frames are paced in time on a busy machine too", ""),
+            KernelGrant.Refused => new("real-time priority", CheckState.Lesser, "not granted to this user: frames may be paced late on a busy machine", "LimitRTPRIO=1 in the service, or @USER - rtprio 1 in /etc/security/limits.conf"),
             _ => new("real-time priority", CheckState.Lesser, "the kernel, or the control group, has none to give: frames may be paced late on a busy machine", ""),
+        };
+
+        CpuLatencyRequest.TryHold(0, out KernelGrant awake)?.Dispose();
+        yield return awake switch
+        {
+            KernelGrant.Granted => new("processors awake", CheckState.Works, "granted, and not asked for: only a program that paces frames does, for a machine that is idle wakes up late", ""),
+            KernelGrant.Refused => new("processors awake", CheckState.Lesser, "not granted to this user: a machine that is idle wakes up late, and a program cannot ask it not to", "KERNEL==\"cpu_dma_latency\", GROUP=\"video\", MODE=\"0660\" in /etc/udev/rules.d/99-vitrine.rules, and this user in that group"),
+            _ => new("processors awake", CheckState.Lesser, "the kernel, or the container, has no /dev/cpu_dma_latency: a machine that is idle wakes up late", ""),
         };
 
         long free = MachineFeatures.FreeHugePages(), size = MachineFeatures.HugePageBytes() >> 20;

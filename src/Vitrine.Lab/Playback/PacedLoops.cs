@@ -83,7 +83,7 @@ internal sealed class PacerLoop(string name, int rateHz, Func<FramePacerOptions,
 {
     private readonly ManualResetEventSlim _isEnded = new();
 
-    public RealTimeGrant RealTime { get; private set; }
+    public KernelGrant RealTime { get; private set; }
 
     public void Dispose() => _isEnded.Dispose();
 
@@ -139,11 +139,12 @@ internal sealed class PeriodicTimerLoop(int rateHz) : PacedLoop("PeriodicTimer",
     }
 }
 
-/// <summary><c>Thread.Sleep</c> for what is left until the deadline, in whole milliseconds.</summary>
-internal sealed class SleepLoop(int rateHz) : PacedLoop("Thread.Sleep", rateHz)
+/// <summary><c>Thread.Sleep</c> for what is left until the deadline, in whole milliseconds; on request with no processor halting.</summary>
+internal sealed class SleepLoop(string name, int rateHz, bool keepsAwake = false) : PacedLoop(name, rateHz)
 {
     protected override void Run(long endNs, TimeProvider time, bool isCounted)
     {
+        using CpuLatencyRequest? awake = keepsAwake ? CpuLatencyRequest.TryHold(0, out _) : null;
         long dueNs = time.GetMonotonicNanoseconds(), nowNs = dueNs;
         while (nowNs < endNs)
         {

@@ -6,7 +6,7 @@ namespace Vitrine.Lab.Playback;
 
 /// <summary>Wake-ups of the pacer and of the two loops that people write, one after the other in each round, so that nobody
 /// measures the other's load and whatever else the machine does meets all of them.</summary>
-/// <remarks>A wake-up's error is held against what each was asked for, in whole milliseconds for the two peers, because they know
+/// <remarks>«Awake» is who asked the kernel that no processor halts, in its own turns only. A wake-up's error is held against what each was asked for, in whole milliseconds for the two peers, because they know
 /// nothing finer; against the rate that was wanted they are worse, and that is written beside it (<c>offGrid...</c>).</remarks>
 internal static class PacerRounds
 {
@@ -23,23 +23,28 @@ internal static class PacerRounds
         for (int round = 0; round < rounds; round++)
         {
             contestants.RunRound(
-                ours: TimeSpan.FromSeconds(options.Quick ? 2.2 : 12), peers: TimeSpan.FromSeconds(options.Quick ? 1 : 2),
-                variants: TimeSpan.FromSeconds(options.Quick ? 0.4 : 1), options.Time, cancellationToken);
+                ours: TimeSpan.FromSeconds(options.Quick ? 1.2 : 12), peers: TimeSpan.FromSeconds(options.Quick ? 0.6 : 2),
+                variants: TimeSpan.FromSeconds(options.Quick ? 0.3 : 1), options.Time, cancellationToken);
             report((round + 1.0) / rounds);
         }
 
         string name = string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz");
         PacerLoop pacer = contestants.Pacer;
         AddCases(run, name, contestants, new() { ["loadAverageBefore"] = load, ["loadAverageAfter"] = LoadAverage(), ["realTime"] = pacer.RealTime.ToString() }, isLoaded: false);
-        foreach (PacedLoop peer in contestants.Peers)
-        {
-            run.Add(RatioRecord.Of($"pacer/{name} p99 vs {peer.Name}", (double)pacer.Series.All.P99Ns / peer.Series.All.P99Ns, 0.1));
-        }
-
-        run.AddGoal($"pacer/{name} meanMs", pacer.Series.All.MeanNs / 1e6, 0.022);
-        if (pacer.RealTime != RealTimeGrant.Granted)
+        AddGoals(run, name, pacer, contestants.Peers);
+        if (pacer.RealTime != KernelGrant.Granted)
         {
             run.NotMeasured($"pacer/{name} with real-time priority: {pacer.RealTime}. It takes CAP_SYS_NICE or a limit of real-time priority (ulimit -r).");
+        }
+
+        if (contestants.Awake is [PacerLoop awake, SleepLoop awakeSleep])
+        {
+            AddGoals(run, name, awake, contestants.Peers);
+            run.Add(RatioRecord.Of($"{awake.Name}/{name} p99 vs {awakeSleep.Name}", (double)awake.Series.All.P99Ns / awakeSleep.Series.All.P99Ns, goal: null));
+        }
+        else
+        {
+            run.NotMeasured($"pacer-awake/{name}, with processors that do not halt: {contestants.MayStayAwake}. It takes the right to write to /dev/cpu_dma_latency.");
         }
     }
 
@@ -48,7 +53,7 @@ internal static class PacerRounds
     {
         using var contestants = new Contestants(rateHz);
         using var busy = new BusyThreads(Environment.ProcessorCount);
-        TimeSpan each = TimeSpan.FromSeconds(options.Quick ? 0.8 : 5);
+        TimeSpan each = TimeSpan.FromSeconds(options.Quick ? 0.6 : 5);
         for (int round = 0; round < (options.Quick ? 1 : 2); round++)
         {
             contestants.RunRound(each, each, each, options.Time, cancellationToken);
@@ -57,6 +62,16 @@ internal static class PacerRounds
         AddCases(
             run, string.Create(CultureInfo.InvariantCulture, $"{rateHz}-hz-busy"), contestants,
             new() { ["busyThreads"] = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), ["realTime"] = contestants.Pacer.RealTime.ToString() }, isLoaded: true);
+    }
+
+    private static void AddGoals(RunBuilder run, string name, PacerLoop pacer, IEnumerable<PacedLoop> peers)
+    {
+        foreach (PacedLoop peer in peers)
+        {
+            run.Add(RatioRecord.Of($"{pacer.Name}/{name} p99 vs {peer.Name}", (double)pacer.Series.All.P99Ns / peer.Series.All.P99Ns, 0.1));
+        }
+
+        run.AddGoal($"{pacer.Name}/{name} meanMs", pacer.Series.All.MeanNs / 1e6, 0.022);
     }
 
     private static void AddCases(RunBuilder run, string name, Contestants contestants, Dictionary<string, string> parameters, bool isLoaded)
@@ -85,37 +100,61 @@ internal static class PacerRounds
     private static string LoadAverage() => string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ')[..3]);
 }
 
-/// <summary>The pacer, its peers, and the pacer without one of its means, or bound: what each is good for.</summary>
-internal sealed class Contestants(int rateHz) : IDisposable
+/// <summary>The pacer, its peers, the pacer with processors that do not halt, without one of its means, or bound: what each is
+/// good for.</summary>
+internal sealed class Contestants : IDisposable
 {
-    public PacerLoop Pacer { get; } = new("pacer", rateHz, options => options);
+    public Contestants(int rateHz)
+    {
+        Pacer = new("pacer", rateHz, options => options);
+        Peers = [new PeriodicTimerLoop(rateHz), new SleepLoop("Thread.Sleep", rateHz)];
+        CpuLatencyRequest.TryHold(0, out KernelGrant mayStayAwake)?.Dispose();
+        MayStayAwake = mayStayAwake;
+        if (MayStayAwake == KernelGrant.Granted)
+        {
+            Awake =
+            [
+                new PacerLoop("pacer-awake", rateHz, options => options with { CpuLatencyUsMax = 0 }),
+                new SleepLoop("Thread.Sleep-awake", rateHz, keepsAwake: true),
+            ];
+        }
 
-    public IReadOnlyList<PacedLoop> Peers { get; } = [new PeriodicTimerLoop(rateHz), new SleepLoop(rateHz)];
+        Variants =
+        [
+            new PacerLoop("pacer-ordinary", rateHz, options => options with { RealTimePriority = 0 }),
+            new PacerLoop("pacer-no-spin", rateHz, options => options with { SpinNsMax = 0 }),
+            new PacerLoop("pacer-bound", rateHz, options => options with { Processors = [Environment.ProcessorCount - 1] }),
+        ];
+        All = [Pacer, .. Peers, .. Awake, .. Variants];
+    }
 
-    public IReadOnlyList<PacerLoop> Variants { get; } =
-    [
-        new("pacer-ordinary", rateHz, options => options with { RealTimePriority = 0 }),
-        new("pacer-no-spin", rateHz, options => options with { SpinNsMax = 0 }),
-        new("pacer-bound", rateHz, options => options with { Processors = [Environment.ProcessorCount - 1] }),
-    ];
+    public PacerLoop Pacer { get; }
 
-    public IEnumerable<PacedLoop> All => [Pacer, .. Peers, .. Variants];
+    public IReadOnlyList<PacedLoop> Peers { get; }
+
+    /// <summary>Pacer and peer for whose turns no processor halts; none where that is not granted.</summary>
+    public IReadOnlyList<PacedLoop> Awake { get; } = [];
+
+    public KernelGrant MayStayAwake { get; }
+
+    public IReadOnlyList<PacedLoop> Variants { get; }
+
+    public IReadOnlyList<PacedLoop> All { get; }
 
     public void RunRound(TimeSpan ours, TimeSpan peers, TimeSpan variants, TimeProvider time, CancellationToken cancellationToken)
     {
         foreach (PacedLoop contestant in All)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            contestant.RunRound(contestant == Pacer ? ours : Peers.Contains(contestant) ? peers : variants, time);
+            contestant.RunRound(Variants.Contains(contestant) ? variants : contestant is PacerLoop ? ours : peers, time);
         }
     }
 
     public void Dispose()
     {
-        Pacer.Dispose();
-        foreach (PacerLoop variant in Variants)
+        foreach (PacerLoop ours in All.OfType<PacerLoop>())
         {
-            variant.Dispose();
+            ours.Dispose();
         }
     }
 }

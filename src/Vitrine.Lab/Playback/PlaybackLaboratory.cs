@@ -16,7 +16,7 @@ public sealed class PlaybackLaboratory : ILaboratory
         "Whether frames are on time: the pacer beside PeriodicTimer and Thread.Sleep, two clocks aligned, and what the machine offers, on and off.",
         [],
         [],
-        TimeSpan.FromMinutes(19),
+        TimeSpan.FromMinutes(31),
         TimeSpan.FromSeconds(42))
     {
         Parts = [Aligner, Pacer, Means],

@@ -19,7 +19,7 @@ namespace Vitrine.Lab.WeakNetworks;
 /// <param name="RealTime">Whether the emulator's thread went before ordinary ones.</param>
 internal sealed record EmulatorFigures(
     long RoundTripP50Ns, long RoundTripP99Ns, long LoopbackP50Ns, long LoopbackP99Ns, long LatenessP50Ns, long LatenessP99Ns,
-    double PacketsPerSecond, double CpuNsPerPacket, RealTimeGrant RealTime)
+    double PacketsPerSecond, double CpuNsPerPacket, KernelGrant RealTime)
 {
     private const int PayloadBytes = 1472; // a packet of 1,500 bytes
     private static readonly IPEndPoint s_anyLoopback = new(IPAddress.Loopback, 0);
@@ -31,7 +31,7 @@ internal sealed record EmulatorFigures(
     {
         TimeSpan part = duration / 4;
         LatencyHistogram loopback = PingPong(Open(s_anyLoopback), Open(s_anyLoopback), part), clean, lateness;
-        RealTimeGrant grant;
+        KernelGrant grant;
         double rate, cost;
         using (WeakNetwork network = WeakNetwork.Create(NetworkProfiles.Clean, 1))
         {

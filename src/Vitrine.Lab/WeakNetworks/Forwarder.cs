@@ -47,7 +47,7 @@ internal sealed unsafe class Forwarder : IDisposable
     public long StrayPackets => Interlocked.Read(ref _strayPackets);
 
     /// <summary>Whether the thread got real-time priority.</summary>
-    public RealTimeGrant RealTime => (RealTimeGrant)Volatile.Read(ref _grant);
+    public KernelGrant RealTime => (KernelGrant)Volatile.Read(ref _grant);
 
     /// <summary>Ends the thread; what is on the way is dropped.</summary>
     public void Dispose()

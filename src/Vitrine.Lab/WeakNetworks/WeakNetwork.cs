@@ -100,7 +100,7 @@ internal sealed class WeakNetwork : IDisposable
     public LatencyHistogram Lateness => _forwarder.Lateness;
 
     /// <summary>Whether the emulator's thread goes before ordinary ones.</summary>
-    public RealTimeGrant RealTime => _forwarder.RealTime;
+    public KernelGrant RealTime => _forwarder.RealTime;
 
     /// <summary>Packets between other addresses than the network's own, such as the kernels' IPv6 solicitations: dropped.</summary>
     public long StrayPackets => _forwarder.StrayPackets;
