@@ -69,7 +69,7 @@ internal static class LiveRounds
         await using LiveProcess agent = LiveProcess.Start(options, (program, arguments) => network.Near.Start(program, arguments));
         var stage = new Stage(network, display, painting, film, certificate, agent, options);
         var series = s_transports.ToDictionary(each => each.Name, each => new LiveSeries($"{each.Name}/{profile.Name}"));
-        int rounds = options.Quick ? 1 : 3;
+        int rounds = options.Quick ? 1 : 5;
         for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < s_transports.Length; i++)
@@ -125,7 +125,7 @@ internal static class LiveRounds
     private sealed class Stage(
         WeakNetwork network, PrivateDisplay display, X11Connection painting, VideoLoop film, EchoCertificate certificate, LiveProcess agent, LabOptions options)
     {
-        private readonly TimeSpan _measured = TimeSpan.FromSeconds(options.Quick ? 10 : 30);
+        private readonly TimeSpan _measured = TimeSpan.FromSeconds(options.Quick ? 10 : 20);
 
         /// <summary>A round, with a host of its own, so that none inherits what the one before made of the network.</summary>
         /// <returns>Why it failed; null when it did not.</returns>

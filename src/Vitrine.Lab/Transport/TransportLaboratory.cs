@@ -119,7 +119,7 @@ public sealed class TransportLaboratory : ILaboratory
         }
         else if (options.Only.Count == 0)
         {
-            run.NotMeasured($"{Live}: a film over every network by each transport, some 45 minutes; ask for it with --only.");
+            run.NotMeasured($"{Live}: a film over every network by each transport, some 55 minutes; ask for it with --only.");
         }
 
         if (options.Quick && options.Only.Count == 0)
