@@ -78,9 +78,10 @@ public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
         foreach (int version in await AskAsync(HttpMethod.Get, $"subjects/{subject}/versions", null, RegistryJson.Default.Int32Array, cancellationToken) ?? [])
         {
             Schema? answer = await AskAsync(HttpMethod.Get, $"subjects/{subject}/versions/{version}?format=serialized", null, RegistryJson.Default.Schema, cancellationToken);
-            if (Parse(answer) is { } parsed)
+            if (answer is not null)
             {
-                earlier.Add(parsed);
+                earlier.Add(Parse(answer) ?? throw new SchemaStoreException(
+                    SchemaStoreFailure.InvalidSchema, $"Version {version} of {subject} is no Protobuf schema: nothing can be said of what may follow it. Take another subject."));
             }
         }
 
@@ -110,7 +111,7 @@ public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
         }
 
         Schema? answer = await AskAsync(HttpMethod.Get, $"schemas/ids/{id}?format=serialized", null, RegistryJson.Default.Schema, cancellationToken);
-        if (Parse(answer) is not { } parsed)
+        if (answer is null || Parse(answer) is not { } parsed)
         {
             return null;
         }
@@ -127,7 +128,7 @@ public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
     public void Dispose() => _http.Dispose();
 
     // Schemas of other kinds, and text where descriptors were asked for, are none that we could read.
-    private static FileDescriptorProto? Parse(Schema? answer)
+    private static FileDescriptorProto? Parse(Schema answer)
     {
         if (answer is not { SchemaType: "PROTOBUF", Text.Length: > 0 })
         {

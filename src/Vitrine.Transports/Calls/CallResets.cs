@@ -23,7 +23,8 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
     /// <param name="window">Likewise.</param>
     /// <param name="time">Likewise.</param>
     /// <param name="limits">Counts a connection that is closed.</param>
-    public static void Note(HttpContext context, int max, TimeSpan window, TimeProvider time, Counter<long> limits)
+    /// <param name="times">As many it counts for.</param>
+    public static void Note(HttpContext context, int max, TimeSpan window, TimeProvider time, Counter<long> limits, int times = 1)
     {
         if (context.Features.Get<IConnectionItemsFeature>()?.Items is not { } items)
         {
@@ -37,7 +38,7 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
             items[typeof(CallResets)] = resets;
         }
 
-        if (resets.Add())
+        if (resets.Add(times))
         {
             limits.Add(1, s_resets);
             PeerLimits.Of(context)?.NoteAbuse();
@@ -46,8 +47,9 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
     }
 
     /// <summary>Notes one more.</summary>
+    /// <param name="times">As many it counts for.</param>
     /// <returns>True once a window: the limit is exceeded.</returns>
-    public bool Add()
+    public bool Add(int times = 1)
     {
         long now = time.GetTimestamp();
         lock (_lock)
@@ -57,7 +59,9 @@ internal sealed class CallResets(int max, TimeSpan window, TimeProvider time)
                 (_windowStart, _count) = (now, 0);
             }
 
-            return ++_count == max + 1;
+            bool isWithin = _count <= max;
+            _count = (int)Math.Min((long)_count + times, int.MaxValue);
+            return isWithin && _count > max;
         }
     }
 }

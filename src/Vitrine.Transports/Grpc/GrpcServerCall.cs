@@ -403,6 +403,7 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         }
 
         int bytes = 0;
+        bool isGone = false;
         if (_connection is not null)
         {
             bytes = message.CalculateSize();
@@ -413,12 +414,16 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
         {
             MessageFrame.Write(message, _responseEncoding, server.Options.ResponseBytesMax, _writer);
             ValueTask<FlushResult> flush = _writer.FlushAsync();
-            if (!flush.IsCompletedSuccessfully)
+            if (flush.IsCompletedSuccessfully)
+            {
+                isGone = flush.Result.IsCompleted;
+            }
+            else
             {
                 WatchFlush();
                 try
                 {
-                    await flush;
+                    isGone = (await flush).IsCompleted;
                 }
                 finally
                 {
@@ -434,7 +439,9 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
             _connection?.Answers.Release(bytes);
         }
 
-        if (_isStalled || _over.IsCancellationRequested)
+        // That the stream is gone is seen here first: whoever is told so by RequestAborted waits for a thread of the pool, which
+        // handlers that go on writing into nothing would keep.
+        if (isGone || _isStalled || _over.IsCancellationRequested)
         {
             throw Ended();
         }

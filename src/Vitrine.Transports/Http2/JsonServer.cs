@@ -181,6 +181,9 @@ public sealed partial class JsonServer
         return new(context, PeerLimits.Of(context), route, grants, deadline, isGzip, _options);
     }
 
+    // Of text that is no message: as much to do as a call that was broken off.
+    private const int MalformedBytesEach = 4096;
+
     private async Task RunAsync(HttpContext context, JsonServerCall call)
     {
         PeerConnection? connection = PeerLimits.Of(context);
@@ -208,12 +211,13 @@ public sealed partial class JsonServer
         }
 
         CallStatusCode code = failure?.Code ?? CallStatusCode.Ok;
+        bool isMisuse = code == CallStatusCode.ResourceExhausted || call.MalformedBytes is not null;
         JsonMeter.Ended(code);
         if (code == CallStatusCode.Ok)
         {
             connection?.Served();
         }
-        else if (code == CallStatusCode.ResourceExhausted)
+        else if (isMisuse)
         {
             connection?.NoteOversize();
         }
@@ -223,9 +227,11 @@ public sealed partial class JsonServer
         }
 
         await call.FinishAsync(failure);
-        if (code == CallStatusCode.ResourceExhausted || (code == CallStatusCode.Cancelled && context.RequestAborted.IsCancellationRequested))
+        if (isMisuse || (code == CallStatusCode.Cancelled && context.RequestAborted.IsCancellationRequested))
         {
-            CallResets.Note(context, _options.ResetsMax, _options.ResetsWindow, _options.Time, JsonMeter.Limits);
+            // Text is read letter by letter: what was read for nothing counts by its length.
+            int times = 1 + (int)((call.MalformedBytes ?? 0) / MalformedBytesEach);
+            CallResets.Note(context, _options.ResetsMax, _options.ResetsWindow, _options.Time, JsonMeter.Limits, times);
         }
     }
 

@@ -95,6 +95,9 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     /// <summary>HTTP status of a failure that HTTP has a status of its own for.</summary>
     public int? FailureStatus { get; private set; }
 
+    /// <summary>Bytes of the request that could not be read as what they should be; null: none yet.</summary>
+    public long? MalformedBytes { get; private set; }
+
     /// <summary>Whether the call is over before the handler: deadline, caller gone, stalled reader.</summary>
     public bool IsOver => _isStalled || _over.IsCancellationRequested;
 
@@ -231,7 +234,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
             if (result.IsCompleted)
             {
                 // Nothing at all is the message without fields: «curl -X POST» needs no body.
-                JsonMessages.ReadRequest(result.Buffer.IsEmpty ? new("{}"u8.ToArray()) : result.Buffer, into);
+                Parse(result.Buffer.IsEmpty ? new("{}"u8.ToArray()) : result.Buffer, into);
                 _reader.AdvanceTo(result.Buffer.End);
                 return true;
             }
@@ -264,7 +267,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
             bool isBlank = IsBlank(line);
             if (!isBlank)
             {
-                JsonMessages.ReadRequest(line, into);
+                Parse(line, into);
             }
 
             _reader.AdvanceTo(end is { } at ? buffer.GetPosition(1, at) : buffer.End);
@@ -280,6 +283,19 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         }
     }
 
+    private void Parse(in ReadOnlySequence<byte> utf8, IMessage into)
+    {
+        try
+        {
+            JsonMessages.ReadRequest(utf8, into);
+        }
+        catch (CallException)
+        {
+            MalformedBytes = utf8.Length;
+            throw;
+        }
+    }
+
     private async ValueTask<ReadResult> ReadBodyAsync()
     {
         try
@@ -292,6 +308,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         }
         catch (InvalidDataException exception)
         {
+            MalformedBytes = 0;
             throw new CallException(CallStatusCode.InvalidArgument, "The body is no gzip.", innerException: exception);
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or BadHttpRequestException)
@@ -398,15 +415,19 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         }
 
         await TakeRoomAsync(message);
-
-        if (!_isWritten)
-        {
-            _isWritten = true;
-            Start();
-        }
-
         try
         {
+            if (IsOver)
+            {
+                throw Ended(); // while it waited
+            }
+
+            if (!_isWritten)
+            {
+                _isWritten = true;
+                Start();
+            }
+
             WriteAnswer(message);
             _answer.Write("\n"u8);
             await FlushAsync(_answer.Written);
@@ -434,15 +455,10 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     private async ValueTask FlushAsync(ReadOnlyMemory<byte> bytes)
     {
         ValueTask<FlushResult> flush = _context.Response.BodyWriter.WriteAsync(bytes);
-        if (flush.IsCompletedSuccessfully)
-        {
-            _ = flush.Result;
-            return;
-        }
-
+        FlushResult flushed;
         try
         {
-            await flush.AsTask().WaitAsync(_options.StalledReaderTimeout, _options.Time, _over.Token);
+            flushed = flush.IsCompletedSuccessfully ? flush.Result : await flush.AsTask().WaitAsync(_options.StalledReaderTimeout, _options.Time, _over.Token);
         }
         catch (TimeoutException)
         {
@@ -455,6 +471,13 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
         {
             _context.Abort(); // what is queued would keep the stream, and its end cannot overtake it
             throw Ended(exception);
+        }
+
+        if (flushed.IsCompleted)
+        {
+            // The stream is gone. Whoever is told so by RequestAborted waits for a thread of the pool, which handlers that go on
+            // writing into nothing would keep.
+            throw Ended();
         }
     }
 

@@ -19,7 +19,7 @@ public sealed record JsonServerOptions
     /// <summary>How long a caller may leave an answer unread before its stream is reset. Other streams of its connection go on.</summary>
     public TimeSpan StalledReaderTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Most calls that one connection may break off, or send too large, within <see cref="ResetsWindow"/> before it is closed (rapid reset,
+    /// <summary>Most calls that one connection may break off, or send malformed or too large, within <see cref="ResetsWindow"/> before it is closed (rapid reset,
     /// CVE-2023-44487). Those over gRPC count as well: the first one's limit holds.</summary>
     public int ResetsMax { get; init; } = 1000;
 

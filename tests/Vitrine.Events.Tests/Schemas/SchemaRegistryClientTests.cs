@@ -173,6 +173,19 @@ public sealed class SchemaRegistryClientTests
         Assert.Null(await client.FindAsync(2));
     }
 
+    [Fact]
+    public async Task SubjectOfAnotherKind_NothingRegistered()
+    {
+        await using TestRegistry registry = await TestRegistry.StartAsync();
+        using SchemaRegistryClient client = new(new() { Address = registry.Address });
+        registry.Broken = context => context.Request.Path.Value!.EndsWith("/versions", StringComparison.Ordinal)
+            ? TestRegistry.AnswerAsync(context, 200, new[] { 1 })
+            : TestRegistry.AnswerAsync(context, 200, new { schema = "{\"type\":\"string\"}" });
+        SchemaStoreException refused = await Assert.ThrowsAsync<SchemaStoreException>(async () => await client.RegisterAsync("a", s_first));
+        Assert.Equal(SchemaStoreFailure.InvalidSchema, refused.Failure);
+        Assert.DoesNotContain(registry.Asked, asked => asked.StartsWith("POST", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("ftp://host")]
     [InlineData("/relative")]
