@@ -51,13 +51,7 @@ public sealed class LocalSchemaStoreTests : IDisposable
     [Fact]
     public async Task TornAtEveryByte_TheLinesBeforeAreThere()
     {
-        using (LocalSchemaStore store = LocalSchemaStore.Open(Path))
-        {
-            await store.RegisterAsync("a", s_first);
-            await store.RegisterAsync("a", s_second);
-        }
-
-        byte[] whole = await File.ReadAllBytesAsync(Path);
+        byte[] whole = await WriteTwoAsync();
         int first = Array.IndexOf(whole, (byte)'\n') + 1;
         for (int length = first; length < whole.Length; length++)
         {
@@ -73,13 +67,7 @@ public sealed class LocalSchemaStoreTests : IDisposable
     [Fact]
     public async Task FlippedAnywhere_SaysTheLineOrIsWhole()
     {
-        using (LocalSchemaStore store = LocalSchemaStore.Open(Path))
-        {
-            await store.RegisterAsync("a", s_first);
-            await store.RegisterAsync("a", s_second);
-        }
-
-        byte[] whole = await File.ReadAllBytesAsync(Path);
+        byte[] whole = await WriteTwoAsync();
         int schemaAt = Encoding.ASCII.GetString(whole).IndexOf("\"schema\"", StringComparison.Ordinal), end = Array.IndexOf(whole, (byte)'\n');
         for (int at = schemaAt; at < end; at++)
         {
@@ -125,6 +113,17 @@ public sealed class LocalSchemaStoreTests : IDisposable
         Assert.Equal(2, await store.RegisterAsync("a", s_second));
         using LocalSchemaStore again = LocalSchemaStore.Open(Path);
         Assert.NotNull(await again.FindAsync(2));
+    }
+
+    private async Task<byte[]> WriteTwoAsync()
+    {
+        using (LocalSchemaStore store = LocalSchemaStore.Open(Path))
+        {
+            await store.RegisterAsync("a", s_first);
+            await store.RegisterAsync("a", s_second);
+        }
+
+        return await File.ReadAllBytesAsync(Path);
     }
 
     /// <summary>A file on a disk that has no room left.</summary>
