@@ -11,6 +11,7 @@ internal readonly record struct PlotGoal(double ValueMs, string Label, bool Met)
 /// <summary>Percentile curves as SVG: share of the samples to the right, stretched towards the tail; milliseconds upwards.</summary>
 internal static class PercentilePlot
 {
+    private const int GoalLabelHeight = 14;
     private const double Width = 720, Height = 320, Left = 64, Right = 168, Top = 16, Bottom = 40;
 
     // Colour-blind readers tell these four apart; a fifth curve and on repeats them with another dash.
@@ -46,9 +47,10 @@ internal static class PercentilePlot
         }
 
         svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{Width - Right}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">max</text>");
-        foreach (PlotGoal goal in goals)
+        // Goals of the same height stand above each other, on one line.
+        foreach ((PlotGoal goal, int above) in goals.GroupBy(goal => goal.ValueMs).SelectMany(same => same.Select((goal, above) => (goal, above))))
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<path class=\"goal {(goal.Met ? "good" : "bad")}\" d=\"M{Left} {Y(goal.ValueMs):0.#}H{Width - Right}\"/><text class=\"goal-label {(goal.Met ? "good" : "bad")}\" x=\"{Left + 6}\" y=\"{Y(goal.ValueMs) - 5:0.#}\">{WebUtility.HtmlEncode(goal.Label)}: {(goal.Met ? "✓ met" : "✗ not met")}</text>");
+            svg.Append(CultureInfo.InvariantCulture, $"<path class=\"goal {(goal.Met ? "good" : "bad")}\" d=\"M{Left} {Y(goal.ValueMs):0.#}H{Width - Right}\"/><text class=\"goal-label {(goal.Met ? "good" : "bad")}\" x=\"{Left + 6}\" y=\"{Y(goal.ValueMs) - 5 - (GoalLabelHeight * above):0.#}\">{WebUtility.HtmlEncode(goal.Label)}: {(goal.Met ? "✓ met" : "✗ not met")}</text>");
         }
 
         double[] labelled = PlaceLabels([.. curves.Select(curve => Y(curve.Distribution[^1].ValueMs))]);
