@@ -44,6 +44,12 @@ internal static partial class LibC
     [LibraryImport(Library)]
     internal static partial int getsockopt(int descriptor, int level, int option, out int value, ref uint length);
 
+    /// <summary>open: closes on exec.</summary>
+    internal const int OpenCloexec = 0x80000;
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial SafeFileHandle open(string path, int flags);
+
     internal const int ProtectionReadWrite = 1 | 2;
     internal const int MapPrivateAnonymous = 0x02 | 0x20;
     internal const int AdviseHugePages = 14;

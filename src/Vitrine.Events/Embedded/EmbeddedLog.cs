@@ -1,0 +1,613 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Threading.Tasks.Sources;
+using Microsoft.Win32.SafeHandles;
+
+namespace Vitrine.Events.Embedded;
+
+/// <summary>A durable log in a folder of this machine. What is appended is on the disk when <see cref="AppendAsync"/> says so; what waits at the
+/// same time is written together and synchronised once.</summary>
+/// <remarks>
+/// <para>Thread-safe. One process owns the folder; others may read (<see cref="EmbeddedReader"/>). A thread of its own writes.</para>
+/// <para>Each file begins with a frame that has the places of all groups, so that only the last file is read when the log is opened. What
+/// is torn at its end was never acknowledged, and is cut off. What does not read elsewhere is left where it is, passed over and told
+/// (<see cref="Damage"/>).</para>
+/// <para>A disk that is full, or fails, fails what was to be appended, which leaves no trace; the next append tries anew.</para>
+/// </remarks>
+public sealed class EmbeddedLog : IAsyncDisposable
+{
+    private const string LockName = "lock";
+    private const int DiskFullCode = 28; // ENOSPC, as exceptions have it on Linux
+    private const int LockedCode = 11; // EWOULDBLOCK
+
+    private readonly EmbeddedLogOptions _options;
+    private readonly FileStream _ownership;
+    private readonly Thread _writer;
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, long> _places; // durable ones; _lock
+    private readonly List<LogSegment> _segments; // _lock to change
+    private readonly Stack<AppendCompletion> _spareCompletions = new();
+    private SafeFileHandle? _file; // of the last segment; the writer's
+    private long _length; // of it, as far as it is durable
+    private Pending _filling;
+    private Pending _writing;
+    private TaskCompletionSource? _drained; // while somebody waits for room
+    private TaskCompletionSource? _grown; // while somebody waits for events
+    private long _nextOffset;
+    private long _endOffset;
+    private long _timeMicros;
+    private bool _isClosed;
+
+    private EmbeddedLog(EmbeddedLogOptions options, FileStream ownership, Recovered recovered)
+    {
+        (_options, _ownership) = (options, ownership);
+        (_segments, _places, Damage) = (recovered.Segments, recovered.Places, recovered.Damage);
+        (_nextOffset, _endOffset, _timeMicros, _length) = (recovered.NextOffset, recovered.NextOffset, recovered.TimeMicros, recovered.Length);
+        (_filling, _writing) = (new(options.PendingBytesMax), new(options.PendingBytesMax));
+        _writer = new(Write) { IsBackground = true, Name = "event log" };
+    }
+
+    /// <summary>What did not read when the log was opened.</summary>
+    public IReadOnlyList<LogDamage> Damage { get; }
+
+    /// <summary>Of the oldest event that is kept.</summary>
+    public long BeginOffset
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _segments is [LogSegment oldest, ..] ? oldest.FirstOffset : 0;
+            }
+        }
+    }
+
+    /// <summary>One more than that of the last event that is durable.</summary>
+    public long EndOffset => Volatile.Read(ref _endOffset);
+
+    internal EmbeddedLogOptions Options => _options;
+
+    /// <summary>Opens a log, or makes it.</summary>
+    /// <exception cref="EventLogException">Another process has it, or the folder cannot be used; the message says what to do.</exception>
+    public static EmbeddedLog Open(EmbeddedLogOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        FileStream? ownership = null;
+        try
+        {
+            Directory.CreateDirectory(options.Folder);
+            ownership = Own(options.Folder);
+            EmbeddedLog log = new(options, ownership, Recover(options));
+            log._writer.Start();
+            return log;
+        }
+        catch (Exception exception)
+        {
+            ownership?.Dispose();
+            if (exception is IOException or UnauthorizedAccessException)
+            {
+                throw new EventLogException(EventLogFailure.NotALog, $"The folder {options.Folder} cannot be used for events: {exception.Message}", exception);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Appends a batch.</summary>
+    /// <param name="batch">Not to be changed until this has ended.</param>
+    /// <param name="cancellationToken">Ends the wait for room. What has been taken is written all the same.</param>
+    /// <returns>The offset of its first event, when it is durable.</returns>
+    /// <exception cref="EventLogException">It is not kept.</exception>
+    public ValueTask<long> AppendAsync(EventBatch batch, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (batch.Bytes == 0)
+        {
+            throw new ArgumentException("The batch is empty.", nameof(batch));
+        }
+
+        return TryTake(batch, out AppendCompletion? completion, out Task drained) ? new(completion!, completion!.Version) : WaitForRoomAsync(batch, drained, cancellationToken);
+    }
+
+    /// <summary>Up to where a group has done its work.</summary>
+    /// <returns>False: it has not said so yet.</returns>
+    public bool TryGetPlace(string group, out long offset)
+    {
+        lock (_lock)
+        {
+            return _places.TryGetValue(group, out offset);
+        }
+    }
+
+    /// <summary>Removes files that are no longer to be kept, oldest first; the last one stays.</summary>
+    /// <returns>So many.</returns>
+    /// <exception cref="EventLogException">One could not be removed.</exception>
+    public int RemoveOld()
+    {
+        try
+        {
+            lock (_lock)
+            {
+                int removed = 0;
+                long bytes = _segments.Sum(segment => new FileInfo(segment.Path).Length);
+                DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
+                for (; _segments.Count > 1 && (bytes > _options.RetentionBytes || TimeOf(_segments[1]) < oldest); removed++)
+                {
+                    bytes -= new FileInfo(_segments[0].Path).Length;
+                    File.Delete(_segments[0].Path);
+                    _segments.RemoveAt(0);
+                }
+
+                return removed;
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new EventLogException(EventLogFailure.Storage, $"Old events cannot be removed from {_options.Folder}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Writes what waits, and gives the folder back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_lock)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+
+            _isClosed = true;
+            _drained?.TrySetResult();
+            _grown?.TrySetResult();
+        }
+
+        _work.Release();
+        await Task.Run(_writer.Join);
+        _file?.Dispose();
+        _work.Dispose();
+        await _ownership.DisposeAsync();
+    }
+
+    /// <summary>Ends when more is durable than up to an offset.</summary>
+    /// <exception cref="ObjectDisposedException">The log was closed.</exception>
+    internal Task WaitForAsync(long endOffset)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            return _endOffset > endOffset ? Task.CompletedTask : (_grown ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
+    /// <summary>The file that has an offset, or the first one after it.</summary>
+    internal LogSegment SegmentOf(long offset)
+    {
+        lock (_lock)
+        {
+            return _segments.FindLast(segment => segment.FirstOffset <= offset) ?? _segments[0];
+        }
+    }
+
+    /// <summary>The file after another one; null: that is the last.</summary>
+    internal LogSegment? SegmentAfter(LogSegment segment)
+    {
+        lock (_lock)
+        {
+            return _segments.Find(each => each.FirstOffset > segment.FirstOffset);
+        }
+    }
+
+    /// <summary>Where to look for a time: no event from then on is before it, and it begins a file.</summary>
+    internal long OffsetBefore(DateTimeOffset time)
+    {
+        lock (_lock)
+        {
+            return _segments.FindLast(segment => TimeOf(segment) <= time)?.FirstOffset ?? BeginOffset;
+        }
+    }
+
+    private static FileStream Own(string folder)
+    {
+        string path = Path.Combine(folder, LockName);
+        try
+        {
+            FileStream ownership = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            ownership.SetLength(0);
+            ownership.Write(Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
+            ownership.Flush();
+            return ownership;
+        }
+        catch (IOException exception) when (exception.HResult is LockedCode or unchecked((int)0x80070020)) // the latter on Windows
+        {
+            throw new EventLogException(EventLogFailure.InUse, $"The events in {folder} are another process's: end it, or name another folder. ({exception.Message})", exception);
+        }
+    }
+
+    private static DateTimeOffset TimeOf(LogSegment segment)
+    {
+        Span<byte> head = stackalloc byte[LogFrame.HeadBytes];
+        using SafeFileHandle file = segment.OpenToRead();
+        // A file whose first frame does not read is taken for a very old one: it goes with those before it.
+        return RandomAccess.Read(file, head, 0) == head.Length ? ToTime(LogFrame.TimeMicrosOf(head)) : DateTimeOffset.UnixEpoch;
+    }
+
+    internal static DateTimeOffset ToTime(long micros) => DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond);
+
+    private static Recovered Recover(EmbeddedLogOptions options)
+    {
+        List<LogSegment> segments = LogSegment.List(options.Folder);
+        Recovered recovered = new(segments);
+        if (segments.Count == 0)
+        {
+            return recovered;
+        }
+
+        // The last file has all that is needed, unless its beginning is broken: then the places are those of the one before, and so on.
+        int from = segments.Count - 1;
+        while (from > 0 && !StartsWhole(segments[from]))
+        {
+            from--;
+        }
+
+        for (int i = from; i < segments.Count; i++)
+        {
+            recovered.Read(segments[i], isLast: i == segments.Count - 1);
+        }
+
+        return recovered;
+    }
+
+    private static bool StartsWhole(LogSegment segment)
+    {
+        using FrameScanner scanner = new(segment.OpenToRead());
+        return scanner.TryRead(out _, out _) == FrameState.Whole;
+    }
+
+    private bool TryTake(EventBatch batch, out AppendCompletion? completion, out Task drained)
+    {
+        (completion, drained) = (null, Task.CompletedTask);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            int bytes = LogFrame.HeadBytes + batch.Bytes;
+            if (_filling.Bytes > 0 && _filling.Bytes + bytes > _options.PendingBytesMax)
+            {
+                drained = (_drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                return false;
+            }
+
+            // A clock that is set back does not set the log back.
+            long now = (_options.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+            _timeMicros = Math.Max(_timeMicros, now);
+            LogFrame frame = new(_nextOffset, _timeMicros, batch.Count, batch.Bytes);
+            frame.Write(_filling.Take(frame.Bytes), batch.Body);
+            _nextOffset = _filling.NextOffset = frame.NextOffset;
+            completion = _spareCompletions.TryPop(out AppendCompletion? spare) ? spare : new(this);
+            completion.Begin(frame.FirstOffset);
+            _filling.Completions.Add(completion);
+            _filling.Places.AddRange(batch.Places);
+            if (_filling.Completions.Count == 1)
+            {
+                _work.Release();
+            }
+
+            return true;
+        }
+    }
+
+    private async ValueTask<long> WaitForRoomAsync(EventBatch batch, Task drained, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await drained.WaitAsync(cancellationToken);
+            if (TryTake(batch, out AppendCompletion? completion, out drained))
+            {
+                return await new ValueTask<long>(completion!, completion!.Version);
+            }
+        }
+    }
+
+    private void Write()
+    {
+        while (true)
+        {
+            _work.Wait();
+            lock (_lock)
+            {
+                if (_filling.Completions.Count == 0)
+                {
+                    if (_isClosed)
+                    {
+                        return;
+                    }
+
+                    continue;
+                }
+
+                (_filling, _writing) = (_writing, _filling);
+                _drained?.TrySetResult();
+                _drained = null;
+            }
+
+            EventLogException? failure = null;
+            int files = _segments.Count;
+            try
+            {
+                WriteDurably(_writing.Written);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                failure = Explain(exception);
+                ForgetFile();
+            }
+
+            End(failure);
+            if (_segments.Count > files)
+            {
+                TryRemoveOld();
+            }
+        }
+    }
+
+    private void TryRemoveOld()
+    {
+        try
+        {
+            RemoveOld();
+        }
+        catch (EventLogException)
+        {
+            EventLogMeter.NotRemoved.Add(1); // they are tried again with the next file
+        }
+    }
+
+    private void WriteDurably(ReadOnlySpan<byte> frames)
+    {
+        if (_file is null && _segments.Count > 0)
+        {
+            _file = File.OpenHandle(_segments[^1].Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            RandomAccess.SetLength(_file, _length); // cuts off what was never acknowledged
+        }
+
+        // A file without an event has the name that the next one would get: it goes on.
+        long first = LogFrame.FirstOffsetOf(frames);
+        if (_file is null || (_length + frames.Length > _options.SegmentBytes && first > _segments[^1].FirstOffset))
+        {
+            BeginSegment(first, LogFrame.TimeMicrosOf(frames));
+        }
+
+        RandomAccess.Write(_file!, frames, _length);
+        RandomAccess.FlushToDisk(_file!);
+        _length += frames.Length;
+    }
+
+    private void BeginSegment(long firstOffset, long timeMicros)
+    {
+        EventBatch places = new();
+        lock (_lock)
+        {
+            foreach ((string group, long offset) in _places)
+            {
+                places.AddPlace(group, offset);
+            }
+        }
+
+        LogFrame frame = new(firstOffset, timeMicros, 0, places.Bytes);
+        byte[] head = new byte[frame.Bytes];
+        frame.Write(head, places.Body);
+        LogSegment segment = LogSegment.At(_options.Folder, firstOffset);
+        SafeFileHandle file = File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            RandomAccess.Write(file, head, 0);
+            RandomAccess.FlushToDisk(file);
+            DurableFolder.Flush(_options.Folder);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            file.Dispose();
+            File.Delete(segment.Path); // it would be taken for damage
+            throw;
+        }
+
+        _file?.Dispose();
+        (_file, _length) = (file, head.Length);
+        lock (_lock)
+        {
+            _segments.Add(segment);
+        }
+    }
+
+    // What was written of frames that failed goes when the file is opened anew.
+    private void ForgetFile()
+    {
+        try
+        {
+            if (_file is not null)
+            {
+                RandomAccess.SetLength(_file, _length);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The next append tries again, and fails if that does.
+        }
+        finally
+        {
+            _file?.Dispose();
+            _file = null;
+        }
+    }
+
+    private void End(EventLogException? failure)
+    {
+        EventLogMeter.Ended(_writing.Completions.Count, _writing.Bytes, failure);
+        lock (_lock)
+        {
+            if (failure is null)
+            {
+                _writing.Places.ForEach(place => _places[place.Group] = place.Offset);
+                Volatile.Write(ref _endOffset, _writing.NextOffset);
+                _grown?.TrySetResult();
+                _grown = null;
+            }
+            else
+            {
+                // What waits behind it has offsets that come after those which are not kept.
+                EventLogMeter.Ended(_filling.Completions.Count, _filling.Bytes, failure);
+                _filling.End(failure);
+                _nextOffset = _endOffset;
+                _drained?.TrySetResult();
+                _drained = null;
+            }
+        }
+
+        _writing.End(failure);
+    }
+
+    private EventLogException Explain(Exception exception) => exception.HResult == DiskFullCode
+        ? new(EventLogFailure.DiskFull, $"The disk with {_options.Folder} is full: events are not kept until there is room.", exception)
+        : new(EventLogFailure.Storage, $"Events cannot be written to {_options.Folder}: {exception.Message}", exception);
+
+    /// <summary>Frames that wait, or are being written.</summary>
+    private sealed class Pending(int bytesMax)
+    {
+        private byte[] _bytes = new byte[64 << 10];
+
+        public int Bytes { get; private set; }
+
+        public long NextOffset { get; set; }
+
+        public List<AppendCompletion> Completions { get; } = [];
+
+        public List<(string Group, long Offset)> Places { get; } = [];
+
+        public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Bytes);
+
+        /// <summary>Room for a frame; more than all there may be only for the first one.</summary>
+        public Span<byte> Take(int bytes)
+        {
+            if (_bytes.Length < Bytes + bytes)
+            {
+                Array.Resize(ref _bytes, Math.Max(Bytes + bytes, Math.Min(bytesMax, 2 * _bytes.Length)));
+            }
+
+            Bytes += bytes;
+            return _bytes.AsSpan(Bytes - bytes, bytes);
+        }
+
+        /// <summary>Tells who waits, and is empty again.</summary>
+        public void End(EventLogException? failure)
+        {
+            foreach (AppendCompletion completion in Completions)
+            {
+                completion.End(failure);
+            }
+
+            Bytes = 0;
+            Completions.Clear();
+            Places.Clear();
+        }
+    }
+
+    /// <summary>Somebody who waits until a batch is durable. Used again when that was told.</summary>
+    private sealed class AppendCompletion(EmbeddedLog log) : IValueTaskSource<long>
+    {
+        private ManualResetValueTaskSourceCore<long> _core = new() { RunContinuationsAsynchronously = true };
+        private long _offset;
+
+        public short Version => _core.Version;
+
+        public void Begin(long offset) => _offset = offset;
+
+        public void End(EventLogException? failure)
+        {
+            if (failure is null)
+            {
+                _core.SetResult(_offset);
+            }
+            else
+            {
+                _core.SetException(failure);
+            }
+        }
+
+        public long GetResult(short token)
+        {
+            try
+            {
+                return _core.GetResult(token);
+            }
+            finally
+            {
+                _core.Reset();
+                lock (log._lock)
+                {
+                    log._spareCompletions.Push(this);
+                }
+            }
+        }
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _core.OnCompleted(continuation, state, token, flags);
+    }
+
+    /// <summary>What the files say when a log is opened.</summary>
+    private sealed class Recovered(List<LogSegment> segments)
+    {
+        public List<LogSegment> Segments { get; } = segments;
+
+        public Dictionary<string, long> Places { get; } = [];
+
+        public List<LogDamage> Damage { get; } = [];
+
+        public long NextOffset { get; private set; }
+
+        public long TimeMicros { get; private set; }
+
+        /// <summary>Of the last file, without what is torn.</summary>
+        public long Length { get; private set; }
+
+        public void Read(LogSegment segment, bool isLast)
+        {
+            using FrameScanner scanner = new(segment.OpenToRead());
+            NextOffset = Math.Max(NextOffset, segment.FirstOffset);
+            Length = 0;
+            while (true)
+            {
+                FrameState state = scanner.TryRead(out LogFrame frame, out ReadOnlyMemory<byte> body);
+                if (state == FrameState.Whole)
+                {
+                    (NextOffset, TimeMicros, Length) = (frame.NextOffset, Math.Max(TimeMicros, frame.TimeMicros), scanner.Position);
+                    while (LogFrame.TryTake(ref body, out LogEntry entry))
+                    {
+                        if (entry.Kind == EventBatch.PlaceKind)
+                        {
+                            Places[Encoding.UTF8.GetString(entry.Name.Span)] = BinaryPrimitives.ReadInt64LittleEndian(entry.Value.Span);
+                        }
+                    }
+
+                    continue;
+                }
+
+                // What stands at the end was being written when the process ended; with whole frames behind it, it is damage.
+                long from = scanner.Position, length = scanner.Length;
+                if (from == length)
+                {
+                    return;
+                }
+
+                bool isFollowed = scanner.TryFindNext();
+                Damage.Add(new(segment.Path, from, isFollowed ? scanner.Position : length, IsTorn: isLast && !isFollowed));
+                if (!isFollowed)
+                {
+                    return;
+                }
+            }
+        }
+    }
+}

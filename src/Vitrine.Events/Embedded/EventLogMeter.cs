@@ -1,0 +1,33 @@
+using System.Diagnostics.Metrics;
+
+namespace Vitrine.Events.Embedded;
+
+/// <summary>What logs of this process did.</summary>
+internal static class EventLogMeter
+{
+    private static readonly Meter s_meter = new("vitrine", typeof(EventLogMeter).Assembly.GetName().Version?.ToString(3));
+    private static readonly Counter<long> s_appended = s_meter.CreateCounter<long>("vitrine.events.appended", "{batch}", "Batches that are durable.");
+    private static readonly Counter<long> s_bytes = s_meter.CreateCounter<long>("vitrine.events.appended_bytes", "By", "Bytes of batches that are durable.");
+    private static readonly Counter<long> s_refused = s_meter.CreateCounter<long>("vitrine.events.refused", "{batch}", "Batches that are not kept; see the failure.");
+
+    /// <summary>Times that files which are too old could not be removed.</summary>
+    public static Counter<long> NotRemoved { get; } = s_meter.CreateCounter<long>("vitrine.events.not_removed", "{attempt}", "Attempts to remove old files that failed.");
+
+    /// <summary>Batches were written together, or not.</summary>
+    public static void Ended(int batches, int bytes, EventLogException? failure)
+    {
+        if (failure is null)
+        {
+            s_appended.Add(batches);
+            s_bytes.Add(bytes);
+        }
+        else
+        {
+            s_refused.Add(batches, new KeyValuePair<string, object?>("failure", failure.Failure switch
+            {
+                EventLogFailure.DiskFull => "disk-full",
+                _ => "storage",
+            }));
+        }
+    }
+}

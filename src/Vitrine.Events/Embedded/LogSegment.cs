@@ -1,0 +1,28 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace Vitrine.Events.Embedded;
+
+/// <summary>A file of a log: frames, one after the other. Its name is the offset of its first event.</summary>
+/// <param name="FirstOffset">As its name says.</param>
+/// <param name="Path">Of the file.</param>
+internal sealed record LogSegment(long FirstOffset, string Path)
+{
+    private const string Ending = ".events";
+
+    /// <summary>The files of a folder, the oldest first.</summary>
+    public static List<LogSegment> List(string folder) =>
+    [
+        .. Directory.EnumerateFiles(folder, $"*{Ending}")
+            .Select(path => (Path: path, IsNumber: long.TryParse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out long offset), Offset: offset))
+            .Where(each => each.IsNumber)
+            .Select(each => new LogSegment(each.Offset, each.Path))
+            .OrderBy(segment => segment.FirstOffset),
+    ];
+
+    /// <summary>The one that begins with an offset.</summary>
+    public static LogSegment At(string folder, long firstOffset) => new(firstOffset, System.IO.Path.Combine(folder, $"{firstOffset.ToString("D20", CultureInfo.InvariantCulture)}{Ending}"));
+
+    /// <summary>Opens it for those who read, while another one may write or remove it.</summary>
+    public SafeFileHandle OpenToRead() => File.OpenHandle(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+}
