@@ -20,7 +20,7 @@ public sealed class ConvertLaboratory : ILaboratory
         "What conversions between BGRA and YUV cost, beside libyuv.",
         [],
         [LibYuv.Package],
-        TimeSpan.FromMinutes(3),
+        TimeSpan.FromMinutes(1),
         TimeSpan.FromSeconds(30));
 
     /// <inheritdoc/>

@@ -10,6 +10,9 @@ namespace Vitrine.Lab.Playback;
 /// nothing finer; against the rate that was wanted they are worse, and that is written beside it (<c>offGrid...</c>).</remarks>
 internal static class PacerRounds
 {
+    /// <summary>Processors' time that a virtual machine's host may take away for it to be a quiet one: measured on one, 0.001 to 0.007.</summary>
+    private const double QuietStolenCpuCoresMax = 0.01;
+
     public static void Run(RunBuilder run, int rateHz, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
         int rounds = options.Quick ? 2 : 25;
@@ -72,6 +75,12 @@ internal static class PacerRounds
         }
 
         run.AddGoal($"{pacer.Name}/{name} meanMs", pacer.Series.All.MeanNs / 1e6, 0.022);
+        if (pacer.StolenCpuCores > QuietStolenCpuCoresMax)
+        {
+            run.NotMeasured(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{pacer.Name}/{name} on a quiet machine, for which the goal of the mean is: others on its host took {pacer.StolenCpuCores:0.###} processors' time away meanwhile, on a quiet one less than {QuietStolenCpuCoresMax}."));
+        }
     }
 
     private static void AddCases(RunBuilder run, string name, Contestants contestants, Dictionary<string, string> parameters, bool isLoaded)

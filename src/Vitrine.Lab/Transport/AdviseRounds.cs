@@ -372,7 +372,12 @@ internal static class AdviseRounds
             up.Add(await FillRoundAsync(carrier, true, upBytes, roundTripMs, upwards.Max(), agent, options, cancellationToken));
         }
 
-        return (new(down, roundTripMs), new(up, roundTripMs), carrier, filling);
+        return (Rate(down, downBytes, "down"), Rate(up, upBytes, "up"), carrier, filling);
+
+        // A round in which nothing arrived says that it failed, not what the path carries.
+        PathRate Rate(List<double> megabits, int bytes, string direction) => megabits.Exists(round => round > 0)
+            ? new([.. megabits.Where(round => round > 0)], roundTripMs)
+            : throw new LaboratoryException($"Nothing of {bytes / 1024} KiB arrived {direction} the path by {carrier.Name} in {rounds} rounds of {FillingSecondsMax(options)} s: is it there, and does it carry 0.1 Mbit/s?");
     }
 
     private static async Task<(int ChunkBytes, List<double> Megabits)> FillAsync(
@@ -382,7 +387,14 @@ internal static class AdviseRounds
         int chunk = s_chunks[0];
         foreach (int next in roundTripMs > 200 ? s_chunks[1..] : s_chunks)
         {
-            double carried = await FillRoundAsync(choice, isUp, next, roundTripMs, megabits.Append(0).Max(), agent, options, cancellationToken);
+            double before = megabits.Append(0).Max();
+            // Larger pieces would not arrive in time, and are not needed where the rate is far below a piece of each stream in a round trip.
+            if (megabits.Count > 0 && SecondsToFill(next, before) > FillingSecondsMax(options) && before < 0.5 * FillingStreams * chunk * 8 / 1e3 / roundTripMs)
+            {
+                break;
+            }
+
+            double carried = await FillRoundAsync(choice, isUp, next, roundTripMs, before, agent, options, cancellationToken);
             bool isMore = megabits.Count == 0 || carried > megabits[^1];
             chunk = isMore ? next : chunk;
             bool isMuchMore = megabits.Count == 0 || carried > 1.2 * megabits[^1];
@@ -396,12 +408,16 @@ internal static class AdviseRounds
         return (chunk, megabits);
     }
 
-    // Long enough for a window to open, which doubles each round trip; and for several times what is asked for at a time, because what
-    // comes in pieces is counted in pieces.
+    private static double FillingSecondsMax(LabOptions options) => options.Quick ? 2 : 4;
+
+    // Several times what is asked for at a time, because what comes in pieces is counted in pieces.
+    private static double SecondsToFill(int bytes, double megabits) => 4 * FillingStreams * bytes * 8 / 1e6 / megabits;
+
+    // Long enough for a window to open, which doubles each round trip. 0: it failed, or nothing arrived in time.
     private static async Task<double> FillRoundAsync(
         Choice choice, bool isUp, int bytes, double roundTripMs, double megabitsBefore, LoadProcess agent, LabOptions options, CancellationToken cancellationToken)
     {
-        double pieces = megabitsBefore > 0 ? 4 * FillingStreams * bytes * 8 / 1e6 / megabitsBefore : 0;
+        double pieces = megabitsBefore > 0 ? SecondsToFill(bytes, megabitsBefore) : 0;
         EchoLoad load = choice.Load with
         {
             PayloadBytes = isUp ? bytes : 32,
@@ -411,7 +427,7 @@ internal static class AdviseRounds
             RequestsPerSecond = 0,
             RequestsMax = Math.Max(1, FillingBytesMax / bytes),
             WarmSeconds = Math.Clamp(6 * roundTripMs / 1e3, 0.15, options.Quick ? 0.5 : 3),
-            Seconds = Math.Clamp(Math.Max(6 * roundTripMs / 1e3, pieces), options.Quick ? 0.5 : 1.2, options.Quick ? 2 : 4),
+            Seconds = Math.Clamp(Math.Max(6 * roundTripMs / 1e3, pieces), options.Quick ? 0.5 : 1.2, FillingSecondsMax(options)),
             KeepsValues = false,
             TimeoutSeconds = AdvisedHost.PatienceSeconds,
         };

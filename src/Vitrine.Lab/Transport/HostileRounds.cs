@@ -10,6 +10,12 @@ internal static class HostileRounds
 {
     private const int HonestStreams = 45;
 
+    /// <summary>So many times as long as the calm.</summary>
+    private const int AttackedPieces = 3;
+
+    /// <summary>The attackers vanish when nobody counts.</summary>
+    private const double AttackGoesOnSeconds = 0.5;
+
     /// <summary>What five malicious clients may make the server take, at most: 32 MiB each.</summary>
     private const double HeldBytesMax = 5 * (32 << 20);
 
@@ -22,15 +28,26 @@ internal static class HostileRounds
 
     private static readonly AttackKind[] s_kinds = [AttackKind.Resets, AttackKind.Handshakes, AttackKind.Readers, AttackKind.Bombs, AttackKind.Headers];
 
+    /// <param name="run">Takes the figures.</param>
+    /// <param name="server">Is attacked.</param>
+    /// <param name="certificate">Its.</param>
+    /// <param name="options">How long.</param>
+    /// <param name="isTogether">One of each kind at a time, which is what is asked for.</param>
+    /// <param name="isByKind">Five of a kind, one kind after another: which one does it.</param>
+    /// <param name="report">What is done, and how much of it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     public static async Task RunAsync(
-        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, bool isTogether, bool isByKind, Action<string, double> report,
+        CancellationToken cancellationToken)
     {
         await using StreamProcess honest = StreamProcess.Start(options);
         await using AttackProcess hostile = AttackProcess.Start(options);
-        // Each kind by itself shows which one does it; all together is what is asked for.
-        (string What, AttackKind[] Kinds, int Rounds)[] attacks = options.Quick
-            ? [("all", s_kinds, 1)]
-            : [("all", s_kinds, 5), .. s_kinds.Select(kind => (Enum.GetName(kind)!.ToLowerInvariant(), (AttackKind[])[kind], 1))];
+        List<(string What, AttackKind[] Kinds, int Rounds)> attacks = isTogether ? [("all", s_kinds, options.Quick ? 1 : 5)] : [];
+        if (isByKind)
+        {
+            attacks.AddRange(s_kinds.Select(kind => (Enum.GetName(kind)!.ToLowerInvariant(), (AttackKind[])[kind], 1)));
+        }
+
         (string Name, StreamLoad Load)[] contestants = [.. StalledRounds.Loads(server, certificate).Select(each => (each.Name, each.Load with { Streams = HonestStreams }))];
         int all = attacks.Sum(attack => attack.Rounds) * contestants.Length, done = 0;
         foreach ((string what, AttackKind[] kinds, int rounds) in attacks)
@@ -66,14 +83,14 @@ internal static class HostileRounds
     private static async Task<Round> PlayAsync(
         StreamLoad load, AttackKind[] kinds, StreamProcess honest, AttackProcess hostile, EchoServerProcess server, LabOptions options, CancellationToken cancellationToken)
     {
-        double calm = options.Quick ? 2 : 8, attacked = AttackedSeconds(options);
+        double calm = CalmSeconds(options);
         // Not counted: code that is new, windows that have not found their size.
         await honest.OrderAsync(new() { Open = load, Seconds = 1.5 }, cancellationToken);
         EchoServerHoldings flowing = await server.ReadHoldingsAsync(cancellationToken);
         long residentBefore = Soak.Holdings.ReadAnonymousBytes(server.ProcessId);
         StreamResult before = await honest.OrderAsync(new() { Seconds = calm }, cancellationToken);
-        (StreamResult spinning, _, _) = await BesideAsync([AttackKind.Spinning], calm);
-        (StreamResult beside, AttackResult attack, long residentMost) = await BesideAsync(kinds, attacked);
+        (List<StreamResult> spun, _, _) = await BesideAsync([AttackKind.Spinning], 1);
+        (List<StreamResult> beside, AttackResult attack, long residentMost) = await BesideAsync(kinds, AttackedPieces);
         StreamResult after = await honest.OrderAsync(new() { Seconds = calm }, cancellationToken);
         await honest.OrderAsync(new() { Seconds = 0.1 }, cancellationToken);
         long settling = options.Time.GetTimestamp();
@@ -86,17 +103,21 @@ internal static class HostileRounds
 
         long residentAfter = Soak.Holdings.ReadAnonymousBytes(server.ProcessId);
         await honest.OrderAsync(new() { Closes = true }, cancellationToken);
-        return new(before, spinning, beside, after, attack, flowing, again, residentBefore, residentMost, residentAfter);
+        return new(before, spun[0], beside, after, attack, flowing, again, residentBefore, residentMost, residentAfter);
 
-        async Task<(StreamResult Honest, AttackResult Attack, long ResidentBytesMost)> BesideAsync(IReadOnlyList<AttackKind> what, double seconds)
+        // In pieces as long as the calm: one moment in which the machine stands still weighs more in a short time than in a long one.
+        async Task<(List<StreamResult> Honest, AttackResult Attack, long ResidentBytesMost)> BesideAsync(IReadOnlyList<AttackKind> what, int pieces)
         {
             await using MemoryWatch watch = new(server.ProcessId);
             Task<AttackResult> attacking = hostile.PlayAsync(
-                new() { Protocol = load.Protocol, Address = load.Address, Fingerprint = load.Fingerprint, Kinds = what, Seconds = seconds + 0.5 }, cancellationToken);
-            StreamResult result;
+                new() { Protocol = load.Protocol, Address = load.Address, Fingerprint = load.Fingerprint, Kinds = what, Seconds = (pieces * calm) + AttackGoesOnSeconds }, cancellationToken);
+            List<StreamResult> results = [];
             try
             {
-                result = await honest.OrderAsync(new() { Seconds = seconds }, cancellationToken);
+                while (results.Count < pieces)
+                {
+                    results.Add(await honest.OrderAsync(new() { Seconds = calm }, cancellationToken));
+                }
             }
             finally
             {
@@ -104,22 +125,25 @@ internal static class HostileRounds
             }
 
             AttackResult came = await attacking;
-            return came.Failure is { } failure ? throw new LaboratoryException(failure) : (result, came, watch.MostBytes);
+            return came.Failure is { } failure ? throw new LaboratoryException(failure) : (results, came, watch.MostBytes);
         }
     }
 
-    private static double AttackedSeconds(LabOptions options) => options.Quick ? 5 : 20;
+    private static double CalmSeconds(LabOptions options) => options.Quick ? 2 : 6;
+
+    private static double AttackedSeconds(LabOptions options) => AttackedPieces * CalmSeconds(options);
 
     private static void Add(RunBuilder run, string name, StreamLoad load, LabOptions options, List<Round> rounds)
     {
         double Median(Func<Round, double> value) => RoundSeries.Median([.. rounds.Select(value)]);
         LatencyHistogram latency = new();
-        rounds.ForEach(round => latency.Add(EchoLoadResult.Decode(round.Attacked.Latency)));
+        rounds.ForEach(round => round.Attacked.ForEach(piece => latency.Add(EchoLoadResult.Decode(piece.Latency))));
         var metrics = new Dictionary<string, double>
         {
             ["p99MsBefore"] = Median(round => StalledRounds.P99(round.Before)),
             ["p99MsSpinning"] = Median(round => StalledRounds.P99(round.Spinning)),
-            ["p99MsAttacked"] = Median(round => StalledRounds.P99(round.Attacked)),
+            ["p99MsAttacked"] = RoundSeries.Median([.. rounds.SelectMany(round => round.Attacked).Select(StalledRounds.P99)]),
+            ["p99MsAttackedWorst"] = rounds.SelectMany(round => round.Attacked).Max(StalledRounds.P99),
             ["p99MsAfter"] = Median(round => StalledRounds.P99(round.After)),
             ["missing"] = rounds.Sum(Missing),
             ["liveBytesBefore"] = Median(round => round.Flowing.LiveBytes),
@@ -129,7 +153,7 @@ internal static class HostileRounds
             ["residentBytesAfter"] = Median(round => round.ResidentBytesAfter),
             ["descriptorsBefore"] = Median(round => round.Flowing.Descriptors),
             ["descriptorsAfter"] = Median(round => round.Again.Descriptors),
-            ["attackersCpuCores"] = Median(round => round.Attack.ClientCpuNs / 1e9 / (AttackedSeconds(options) + 0.5)),
+            ["attackersCpuCores"] = Median(round => round.Attack.ClientCpuNs / 1e9 / (AttackedSeconds(options) + AttackGoesOnSeconds)),
         };
         foreach (AttackKind kind in rounds[0].Attack.Blows.Keys)
         {
@@ -156,19 +180,24 @@ internal static class HostileRounds
                 ("rounds", rounds.Count.ToString(CultureInfo.InvariantCulture)),
                 ("attackers", "5, at the priority of what is idle")),
             metrics));
-        double[] against = [.. rounds.Select(round => 2 * StalledRounds.P99(round.Attacked) / (StalledRounds.P99(round.Before) + StalledRounds.P99(round.After)))];
-        run.Add(RatioRecord.Of($"{name} p99Ms of the honest vs without", RoundSeries.Median(against), 1.2) with { Rounds = against });
+        run.Add(StalledRounds.P99Against(
+            $"{name} p99Ms of the honest vs without", [.. rounds.Select(round => round.Attacked.ConvertAll(StalledRounds.P99))],
+            [.. rounds.Select(round => (List<double>)[StalledRounds.P99(round.Before), StalledRounds.P99(round.After)])]));
         LoadRounds.AddRatio(
-            run, $"{name} p99Ms of the honest vs spinning", [.. rounds.Select(round => StalledRounds.P99(round.Attacked))], [.. rounds.Select(round => StalledRounds.P99(round.Spinning))], null);
+            run, $"{name} p99Ms of the honest vs spinning", [.. rounds.Select(round => round.P99Attacked)], [.. rounds.Select(round => StalledRounds.P99(round.Spinning))], null);
         run.AddGoal($"{name} missing", rounds.Sum(Missing), 0);
         run.AddGoal($"{name} residentBytes more at most", rounds.Max(round => round.ResidentBytesMost - round.ResidentBytesBefore), HeldBytesMax);
         run.AddGoal($"{name} liveBytes left afterwards", Median(round => round.Again.LiveBytes - round.Flowing.LiveBytes), s_leftBytesMax);
         run.AddGoal($"{name} descriptors left afterwards", Median(round => round.Again.Descriptors - round.Flowing.Descriptors), 0);
     }
 
-    private static long Missing(Round round) => round.Before.Missing + round.Spinning.Missing + round.Attacked.Missing + round.After.Missing;
+    private static long Missing(Round round) => round.Before.Missing + round.Spinning.Missing + round.Attacked.Sum(piece => piece.Missing) + round.After.Missing;
 
     private sealed record Round(
-        StreamResult Before, StreamResult Spinning, StreamResult Attacked, StreamResult After, AttackResult Attack, EchoServerHoldings Flowing, EchoServerHoldings Again,
-        long ResidentBytesBefore, long ResidentBytesMost, long ResidentBytesAfter);
+        StreamResult Before, StreamResult Spinning, List<StreamResult> Attacked, StreamResult After, AttackResult Attack, EchoServerHoldings Flowing, EchoServerHoldings Again,
+        long ResidentBytesBefore, long ResidentBytesMost, long ResidentBytesAfter)
+    {
+        /// <summary>Of the pieces, on average.</summary>
+        public double P99Attacked => Attacked.Average(StalledRounds.P99);
+    }
 }

@@ -65,14 +65,20 @@ internal static class StalledRounds
             await OrderAsync(new() { Open = load, Seconds = options.Quick ? 1 : 3, Stalls = true });
             await OrderAsync(new() { Seconds = 1 });
             EchoServerHoldings flowing = await server.ReadHoldingsAsync(cancellationToken);
-            (StreamResult before, long residentBefore) = await WatchAsync(new() { Seconds = reads });
-            (StreamResult stalled, long residentStalled) = await WatchAsync(new() { Seconds = stalls, Stalls = true });
+            Watched before = await WatchAsync(new() { Seconds = reads });
+            // In pieces as long as the others: one moment in which the machine stands still weighs more in a short time than in a long one.
+            List<Watched> stalled = [];
+            for (double begun = 0; begun < stalls; begun += reads)
+            {
+                stalled.Add(await WatchAsync(new() { Seconds = Math.Min(reads, stalls - begun), Stalls = true }));
+            }
+
             EchoServerHoldings full = await server.ReadHoldingsAsync(cancellationToken);
             await OrderAsync(new() { Seconds = 1 }); // what has waited is read
-            (StreamResult after, long residentAfter) = await WatchAsync(new() { Seconds = reads });
+            Watched after = await WatchAsync(new() { Seconds = reads });
             EchoServerHoldings again = await server.ReadHoldingsAsync(cancellationToken);
             await OrderAsync(new() { Closes = true });
-            return new(before, stalled, after, flowing, full, again, residentBefore, residentStalled, residentAfter);
+            return new(before, stalled, after, flowing, full, again);
         }
         catch (LaboratoryException failure)
         {
@@ -82,10 +88,13 @@ internal static class StalledRounds
 
         Task<StreamResult> OrderAsync(StreamOrder order) => agent.OrderAsync(order, cancellationToken);
 
-        async Task<(StreamResult Result, long ResidentBytesMost)> WatchAsync(StreamOrder order)
+        async Task<Watched> WatchAsync(StreamOrder order)
         {
             await using MemoryWatch watch = new(server.ProcessId);
-            return (await OrderAsync(order), watch.MostBytes);
+            bool isRead = ProcessProbe.TryGetCpuNs(server.ProcessId, out long cpuNs);
+            StreamResult result = await OrderAsync(order);
+            isRead &= ProcessProbe.TryGetCpuNs(server.ProcessId, out long afterNs);
+            return isRead ? new(result, watch.MostBytes, (afterNs - cpuNs + result.ClientCpuNs) / 1e9 / order.Seconds) : throw new LaboratoryException("The server has ended.");
         }
     }
 
@@ -93,45 +102,68 @@ internal static class StalledRounds
     {
         double Median(Func<Round, double> value) => RoundSeries.Median([.. rounds.Select(value)]);
         LatencyHistogram latency = new();
-        rounds.ForEach(round => latency.Add(EchoLoadResult.Decode(round.Stalled.Latency)));
-        double[] against = [.. rounds.Select(round => 2 * P99(round.Stalled) / (P99(round.Before) + P99(round.After)))];
+        rounds.ForEach(round => round.Stalled.ForEach(piece => latency.Add(EchoLoadResult.Decode(piece.Result.Latency))));
         run.Add(RoundSeries.ToCase(
             name, latency,
             load.ToParameters(("stallSeconds", stalls.ToString(CultureInfo.InvariantCulture)), ("rounds", rounds.Count.ToString(CultureInfo.InvariantCulture))),
             new Dictionary<string, double>
             {
-                ["p99MsBefore"] = Median(round => P99(round.Before)),
-                ["p99MsStalled"] = Median(round => P99(round.Stalled)),
-                ["p99MsAfter"] = Median(round => P99(round.After)),
-                ["missing"] = rounds.Sum(round => round.Before.Missing + round.Stalled.Missing + round.After.Missing),
-                ["stalledStreamsEnded"] = rounds.Count(round => round.After.StalledEnd is not null),
-                ["stalledAnswersBefore"] = Median(round => round.Before.StalledAnswers),
-                ["stalledAnswersMeanwhile"] = Median(round => round.Stalled.StalledAnswers - round.Before.StalledAnswers),
-                ["stalledAnswersAfter"] = Median(round => round.After.StalledAnswers - round.Stalled.StalledAnswers),
+                ["p99MsBefore"] = Median(round => round.Before.P99Ms),
+                ["p99MsStalled"] = RoundSeries.Median([.. rounds.SelectMany(round => round.Stalled).Select(piece => piece.P99Ms)]),
+                ["p99MsStalledWorst"] = rounds.SelectMany(round => round.Stalled).Max(piece => piece.P99Ms),
+                ["p99MsAfter"] = Median(round => round.After.P99Ms),
+                ["processorsBusyBefore"] = Median(round => round.Before.CpuCores),
+                ["processorsBusyStalled"] = Median(round => round.Stalled.Average(piece => piece.CpuCores)),
+                ["missing"] = rounds.Sum(round => round.Missing),
+                ["stalledStreamsEnded"] = rounds.Count(round => round.After.Result.StalledEnd is not null),
+                ["stalledAnswersBefore"] = Median(round => round.Before.Result.StalledAnswers),
+                ["stalledAnswersMeanwhile"] = Median(round => round.Stalled[^1].Result.StalledAnswers - round.Before.Result.StalledAnswers),
+                ["stalledAnswersAfter"] = Median(round => round.After.Result.StalledAnswers - round.Stalled[^1].Result.StalledAnswers),
                 ["liveBytesBefore"] = Median(round => round.Flowing.LiveBytes),
                 ["liveBytesStalled"] = Median(round => round.Full.LiveBytes),
                 ["liveBytesAfter"] = Median(round => round.Again.LiveBytes),
                 ["quicBytesBefore"] = Median(round => round.Flowing.QuicBytes),
                 ["quicBytesStalled"] = Median(round => round.Full.QuicBytes),
                 ["quicBytesAfter"] = Median(round => round.Again.QuicBytes),
-                ["residentBytesMostBefore"] = Median(round => round.ResidentBytesBefore),
+                ["residentBytesMostBefore"] = Median(round => round.Before.ResidentBytesMost),
                 ["residentBytesMostStalled"] = Median(round => round.ResidentBytesStalled),
-                ["residentBytesMostAfter"] = Median(round => round.ResidentBytesAfter),
+                ["residentBytesMostAfter"] = Median(round => round.After.ResidentBytesMost),
             }));
-        run.Add(RatioRecord.Of($"{name} p99Ms of the others vs before and after", RoundSeries.Median(against), 1.2) with { Rounds = against });
-        run.AddGoal($"{name} missing", rounds.Sum(round => round.Before.Missing + round.Stalled.Missing + round.After.Missing), 0);
+        run.Add(P99Against(
+            $"{name} p99Ms of the others vs before and after", [.. rounds.Select(round => round.Stalled.ConvertAll(piece => piece.P99Ms))],
+            [.. rounds.Select(round => (List<double>)[round.Before.P99Ms, round.After.P99Ms])]));
+        // What the machine does by itself.
+        LoadRounds.AddRatio(run, $"{name} p99Ms after vs before", [.. rounds.Select(round => round.After.P99Ms)], [.. rounds.Select(round => round.Before.P99Ms)], null);
+        run.AddGoal($"{name} missing", rounds.Sum(round => round.Missing), 0);
         run.AddGoal($"{name} liveBytes of the stalled stream", Median(round => round.Full.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax);
         run.AddGoal($"{name} liveBytes left afterwards", Median(round => round.Again.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax / 4);
-        double[] resident = [.. rounds.Select(round => round.ResidentBytesStalled / (double)round.ResidentBytesBefore)];
+        double[] resident = [.. rounds.Select(round => round.ResidentBytesStalled / (double)round.Before.ResidentBytesMost)];
         run.Add(RatioRecord.Of($"{name} residentBytesMost vs before", RoundSeries.Median(resident), 1.2) with { Rounds = resident });
     }
 
     /// <summary>99th percentile, milliseconds.</summary>
     internal static double P99(StreamResult result) => EchoLoadResult.Decode(result.Latency).P99Ns / 1e6;
 
-    private sealed record Round(
-        StreamResult Before, StreamResult Stalled, StreamResult After, EchoServerHoldings Flowing, EchoServerHoldings Full, EchoServerHoldings Again,
-        long ResidentBytesBefore, long ResidentBytesStalled, long ResidentBytesAfter);
+    /// <summary>Pieces of time against others of the same length: of each round the ones' average over that of the others, and of those the
+    /// median.</summary>
+    internal static RatioRecord P99Against(string name, List<List<double>> pieces, List<List<double>> calm)
+    {
+        double[] rounds = [.. pieces.Zip(calm, (piece, other) => piece.Average() / other.Average())];
+        return RatioRecord.Of(name, RoundSeries.Median(rounds), 1.2) with { Rounds = rounds };
+    }
+
+    /// <summary>A time, and what client and server took of the processors meanwhile.</summary>
+    private sealed record Watched(StreamResult Result, long ResidentBytesMost, double CpuCores)
+    {
+        public double P99Ms => P99(Result);
+    }
+
+    private sealed record Round(Watched Before, List<Watched> Stalled, Watched After, EchoServerHoldings Flowing, EchoServerHoldings Full, EchoServerHoldings Again)
+    {
+        public long ResidentBytesStalled => Stalled.Max(piece => piece.ResidentBytesMost);
+
+        public long Missing => Before.Result.Missing + Stalled.Sum(piece => piece.Result.Missing) + After.Result.Missing;
+    }
 }
 
 /// <summary>Looks 20 times a second how much memory a process has that is its own.</summary>

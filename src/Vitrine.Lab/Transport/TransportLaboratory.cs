@@ -13,7 +13,7 @@ public sealed class TransportLaboratory : ILaboratory
     public const string Advise = "advise";
 
     private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets",
-        Stalled = "stalled", Hostile = "hostile", Handshakes = "handshakes", Live = "live";
+        Stalled = "stalled", Hostile = "hostile", HostileKinds = "hostile-kinds", Handshakes = "handshakes", Live = "live";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
     private static readonly EchoLoad s_published = new() { Protocol = EchoProtocol.Quic, Address = "", Fingerprint = "", Connections = 100, PayloadBytes = 1024 };
@@ -24,10 +24,10 @@ public sealed class TransportLaboratory : ILaboratory
         "What each transport costs, how late it answers, and what becomes of it on a bad network.",
         ["libngtcp2-16", "libngtcp2-crypto-gnutls8", "xvfb"],
         [.. GoPeers.Packages.Split(' ')],
-        TimeSpan.FromMinutes(115),
+        TimeSpan.FromMinutes(105),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, Handshakes, Advise, AdviceCheck, DataSets, Live],
+        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, HostileKinds, Handshakes, Advise, AdviceCheck, DataSets, Live],
     };
 
     /// <summary>What is wrong with <see cref="LabOptions.Networks"/>, for people; null: nothing.</summary>
@@ -61,7 +61,8 @@ public sealed class TransportLaboratory : ILaboratory
             await OnLoopbackAsync(run, targets, agent, certificate, options, progress, Runs, cancellationToken);
         }
 
-        if (Runs(Stalled, inQuick: false) || Runs(Hostile, inQuick: false) || options.Only.Contains(Handshakes))
+        bool hasHostile = Runs(Hostile, inQuick: false), hasHostileKinds = options.Only.Contains(HostileKinds);
+        if (Runs(Stalled, inQuick: false) || hasHostile || hasHostileKinds || options.Only.Contains(Handshakes))
         {
             await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
             if (Runs(Stalled, inQuick: false))
@@ -69,9 +70,10 @@ public sealed class TransportLaboratory : ILaboratory
                 await StalledRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
             }
 
-            if (Runs(Hostile, inQuick: false))
+            if (hasHostile || hasHostileKinds)
             {
-                await HostileRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+                await HostileRounds.RunAsync(
+                    run, server, certificate, options, hasHostile, hasHostileKinds, (what, done) => progress.Report(new(what, done)), cancellationToken);
             }
 
             if (options.Only.Contains(Handshakes))

@@ -412,6 +412,11 @@ internal sealed class GrpcServerCall(GrpcServer server) : ServerCall
 
         try
         {
+            if (_over.IsCancellationRequested)
+            {
+                throw Ended(); // while it waited
+            }
+
             MessageFrame.Write(message, _responseEncoding, server.Options.ResponseBytesMax, _writer);
             ValueTask<FlushResult> flush = _writer.FlushAsync();
             if (flush.IsCompletedSuccessfully)

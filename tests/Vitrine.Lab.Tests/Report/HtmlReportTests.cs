@@ -46,6 +46,15 @@ public sealed class HtmlReportTests
     }
 
     [Fact]
+    public void GoalsOfTheSameHeight_DoNotCoverEachOther()
+    {
+        RunDocument run = Run(1) with { Ratios = [RatioRecord.Of("x11-shm/7680x2160 p50Ms vs goal", 20, 30), RatioRecord.Of("x11-getimage/7680x2160 p50Ms vs goal", 200, 30)] };
+        string[] heights = [.. Regex.Matches(HtmlReport.Render(run), "class=\"goal-label [a-z]+\" x=\"[0-9.]+\" y=\"([0-9.]+)\"").Select(label => label.Groups[1].Value)];
+        Assert.Equal(2, heights.Length);
+        Assert.NotEqual(heights[0], heights[1]);
+    }
+
+    [Fact]
     public void HostileNames_AreText()
     {
         RunDocument run = Run(1) with { Command = "<script>alert(1)</script>", NotMeasured = ["<img src=x>"] };

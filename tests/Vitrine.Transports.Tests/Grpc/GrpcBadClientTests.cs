@@ -3,8 +3,11 @@ using System.IO.Compression;
 using System.Net;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Vitrine.Transports.Calls;
 using Vitrine.Transports.Grpc;
+using Vitrine.Wire;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Transports.Tests.Grpc;
@@ -48,6 +51,19 @@ public sealed class GrpcBadClientTests
         Assert.Equal(":415", Call(host, Unary, s_message, ("content-type", "application/grpc+json")));
         Assert.Equal(":404", Call(host, Unary, s_message, ("content-type", "application/grpc-web")));
         Assert.Equal("0", Call(host, Unary, s_message, ("content-type", "application/grpc+proto")));
+    }
+
+    [Fact]
+    public async Task StreamIsGone_TheFirstWriteSaysSo()
+    {
+        DefaultHttpContext context = new();
+        context.Features.Set<IHttpResponseBodyFeature>(new GoneBody());
+        CallBinding stream = new EchoService().Bindings.Single(binding => binding.Method == EchoService.ServerStream);
+        GrpcServerCall call = new(new GrpcServer(new CallTable([stream]), new()));
+        call.Begin(context, null, stream, ViewerGrants.View, CallDeadline.None, CallCompression.None);
+        CallException gone = await Assert.ThrowsAsync<CallException>(async () => await call.WriteAsync(new EchoReply { Sequence = 1 }));
+        Assert.Equal(CallStatusCode.Cancelled, gone.Code);
+        Assert.False(context.RequestAborted.IsCancellationRequested);
     }
 
     [Fact]
