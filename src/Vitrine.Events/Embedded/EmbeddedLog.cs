@@ -26,7 +26,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
     private readonly SemaphoreSlim _work = new(0);
     private readonly Lock _lock = new();
     private readonly Dictionary<string, long> _places; // durable ones; _lock
-    private readonly List<LogSegment> _segments; // _lock to change
+    private readonly List<LogSegment> _segments; // the writer changes it, under _lock; others read it under _lock
     private readonly Stack<AppendCompletion> _spareCompletions = new();
     private SafeFileHandle? _file; // of the last segment; the writer's
     private long _length; // of it, as far as it is durable
@@ -118,34 +118,6 @@ public sealed class EmbeddedLog : IAsyncDisposable
         lock (_lock)
         {
             return _places.TryGetValue(group, out offset);
-        }
-    }
-
-    /// <summary>Removes files that are no longer to be kept, oldest first; the last one stays.</summary>
-    /// <returns>So many.</returns>
-    /// <exception cref="EventLogException">One could not be removed.</exception>
-    public int RemoveOld()
-    {
-        try
-        {
-            lock (_lock)
-            {
-                int removed = 0;
-                long bytes = _segments.Sum(segment => new FileInfo(segment.Path).Length);
-                DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
-                for (; _segments.Count > 1 && (bytes > _options.RetentionBytes || TimeOf(_segments[1]) < oldest); removed++)
-                {
-                    bytes -= new FileInfo(_segments[0].Path).Length;
-                    File.Delete(_segments[0].Path);
-                    _segments.RemoveAt(0);
-                }
-
-                return removed;
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new EventLogException(EventLogFailure.Storage, $"Old events cannot be removed from {_options.Folder}: {exception.Message}", exception);
         }
     }
 
@@ -347,18 +319,29 @@ public sealed class EmbeddedLog : IAsyncDisposable
             End(failure);
             if (_segments.Count > files)
             {
-                TryRemoveOld();
+                RemoveOld();
             }
         }
     }
 
-    private void TryRemoveOld()
+    // Oldest first; the last one stays.
+    private void RemoveOld()
     {
         try
         {
-            RemoveOld();
+            long bytes = _segments.Sum(segment => new FileInfo(segment.Path).Length);
+            DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
+            while (_segments.Count > 1 && (bytes > _options.RetentionBytes || TimeOf(_segments[1]) < oldest))
+            {
+                bytes -= new FileInfo(_segments[0].Path).Length;
+                File.Delete(_segments[0].Path);
+                lock (_lock)
+                {
+                    _segments.RemoveAt(0);
+                }
+            }
         }
-        catch (EventLogException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             EventLogMeter.NotRemoved.Add(1); // they are tried again with the next file
         }

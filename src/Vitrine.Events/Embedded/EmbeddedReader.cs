@@ -174,6 +174,14 @@ public sealed class EmbeddedReader : IDisposable
             if (position < length && !MayBeBeingWritten(position, after))
             {
                 bool isFollowed = _scanner.TryFindNext();
+                if (!isFollowed && after is null && _log is null)
+                {
+                    // Torn when its owner ended; the next one cuts it off, and writes here.
+                    _scanner.Seek(position);
+                    _isAtEnd = true;
+                    return false;
+                }
+
                 _damage.Add(new(_segment!.Path, position, isFollowed ? _scanner.Position : length, IsTorn: false));
                 if (isFollowed)
                 {

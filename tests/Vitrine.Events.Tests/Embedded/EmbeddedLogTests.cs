@@ -237,13 +237,34 @@ public sealed class EmbeddedLogTests : IDisposable
 
             return numbers;
         });
-        EventBatch batch = new();
         for (int i = 1; i <= 5000; i += 10)
         {
             await AppendAsync(log, i, 10);
         }
 
         Assert.Equal(Enumerable.Range(0, 5001).Select(i => (long)i), await reading);
+        Assert.Equal((0, 0), (reader.Missed, reader.Damage.Count));
+    }
+
+    [Fact]
+    public async Task AReaderOfATornEnd_GoesOnWithWhatTheNextOwnerWrites()
+    {
+        await using (EmbeddedLog log = Open())
+        {
+            await AppendAsync(log, 0, 2);
+            await AppendAsync(log, 2, 3);
+        }
+
+        string file = Assert.Single(Files());
+        byte[] whole = await File.ReadAllBytesAsync(file);
+        await File.WriteAllBytesAsync(file, whole[..^20]);
+        using EmbeddedReader reader = EmbeddedReader.Open(_folder, 0);
+        Assert.Equal([0, 1], Numbers.Read(reader));
+        Assert.Empty(Numbers.Read(reader)); // a second and a third look do not pass it over
+        Assert.Empty(Numbers.Read(reader));
+        await using EmbeddedLog next = Open();
+        await AppendAsync(next, 10, 4);
+        Assert.Equal([10, 11, 12, 13], Numbers.Read(reader));
         Assert.Equal((0, 0), (reader.Missed, reader.Damage.Count));
     }
 
