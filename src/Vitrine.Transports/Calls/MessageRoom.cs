@@ -87,6 +87,10 @@ internal sealed class MessageRoom(long bytesMax, MessageRoom? around)
         // Who gives up stays in the queue until its turn, and is passed over then.
         await using CancellationTokenRegistration giveUp = cancellation.UnsafeRegister(static (task, token) => ((TaskCompletionSource)task!).TrySetCanceled(token), admitted);
         await admitted.Task;
+
+        // To the end of the pool's queue. Who gives room back would else admit the next one before all that others have to do, and so on:
+        // the news that the connection of all of them is gone would come last.
+        await Task.Yield();
     }
 
     private bool TryTakeOwn(int bytes)
