@@ -58,7 +58,8 @@ internal static class HostCertificate
         }
 
         string path = Path.Combine(options.ConfigDirectory, "certificate.pem");
-        if (File.Exists(path))
+        bool isThere = File.Exists(path);
+        if (isThere)
         {
             X509Certificate2 kept = Read(path, null);
             DateTime today = time.GetUtcNow().UtcDateTime;
@@ -73,9 +74,9 @@ internal static class HostCertificate
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using X509Certificate2 made = Make(key, time);
 
-        // Written under another name and moved, so that two starts at once cannot read half a file.
-        string temporary = $"{path}.{Environment.ProcessId}";
-        FileStreamOptions create = new() { Mode = FileMode.Create, Access = FileAccess.Write };
+        // Written under a name of its own and moved, so that nobody reads half a file.
+        string temporary = $"{path}.{Guid.NewGuid():N}";
+        FileStreamOptions create = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
         {
             create.UnixCreateMode = OwnerOnly;
@@ -87,7 +88,15 @@ internal static class HostCertificate
             writer.WriteLine(key.ExportPkcs8PrivateKeyPem());
         }
 
-        File.Move(temporary, path, overwrite: true);
+        try
+        {
+            File.Move(temporary, path, overwrite: isThere);
+        }
+        catch (IOException) when (!isThere && File.Exists(path))
+        {
+            File.Delete(temporary); // another start was first: its certificate is this user's
+        }
+
         return Read(path, null);
     }
 

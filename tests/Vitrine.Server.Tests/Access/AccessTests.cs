@@ -126,6 +126,25 @@ public sealed class HostCertificateTests
     }
 
     [Fact]
+    public void FirstUseByManyAtOnce_AllShowTheSameOne()
+    {
+        using TemporaryFolder folder = new();
+        ServerOptions options = new() { ConfigDirectory = folder.Path };
+        string[] fingerprints = new string[8];
+        using Barrier together = new(fingerprints.Length);
+        Thread[] starts = [.. Enumerable.Range(0, fingerprints.Length).Select(i => new Thread(() =>
+        {
+            together.SignalAndWait();
+            using X509Certificate2 certificate = HostCertificate.Load(options, TimeProvider.System);
+            fingerprints[i] = HostCertificate.Fingerprint(certificate);
+        }))];
+        Array.ForEach(starts, start => start.Start());
+        Array.ForEach(starts, start => start.Join());
+        Assert.Single(fingerprints.Distinct());
+        Assert.Single(Directory.GetFiles(folder.Path));
+    }
+
+    [Fact]
     public void KeptOneExpiresSoon_ANewOneIsMadeBefore()
     {
         using TemporaryFolder folder = new();
