@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Vitrine.Events;
 
-/// <summary>Events, and places of groups, that become durable together or not at all.</summary>
+/// <summary>Events that become durable together or not at all.</summary>
 /// <remarks>Not thread-safe; must not be changed while it is being appended. Made to be used again: <see cref="Clear"/>.</remarks>
 public sealed class EventBatch
 {
@@ -19,7 +19,13 @@ public sealed class EventBatch
     /// <summary>Kind (1), bytes of the name (1), of the key (2) and of the value (4), little-endian.</summary>
     internal const int EntryHeadBytes = 8;
 
-    internal const byte EventKind = 1, PlaceKind = 2;
+    /// <summary>Most bytes that a group's state has: half a batch, so that outputs have room beside it.</summary>
+    public const int StateBytesMax = BytesMax / 2;
+
+    /// <summary>Of a place.</summary>
+    internal const int PlaceBytes = 2 * sizeof(long);
+
+    internal const byte EventKind = 1, PlaceKind = 2, StateKind = 3;
 
     private byte[] _body = new byte[1024];
 
@@ -30,7 +36,10 @@ public sealed class EventBatch
     public int Bytes { get; private set; }
 
     /// <summary>Groups and the places that are added for them.</summary>
-    internal List<(string Group, long Offset)> Places { get; } = [];
+    internal List<(string Group, EventPlace Place)> Places { get; } = [];
+
+    /// <summary>Groups and what they know.</summary>
+    internal List<(string Group, byte[] State)> States { get; } = [];
 
     internal ReadOnlySpan<byte> Body => _body.AsSpan(0, Bytes);
 
@@ -39,22 +48,57 @@ public sealed class EventBatch
     /// <param name="key">Events of one key keep their order wherever they are kept; empty: none.</param>
     /// <param name="value">The event.</param>
     /// <exception cref="ArgumentException">The name, the key or the whole is too long.</exception>
-    public void Add(string topic, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    public void Add(string topic, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => value.CopyTo(Reserve(topic, key, value.Length));
+
+    /// <summary>Adds an event that is written afterwards.</summary>
+    /// <param name="topic">What it belongs to.</param>
+    /// <param name="key">Events of one key keep their order wherever they are kept; empty: none.</param>
+    /// <param name="valueBytes">Of the event.</param>
+    /// <returns>What takes it; to be filled before anything else is done with the batch.</returns>
+    /// <exception cref="ArgumentException">The name, the key or the whole is too long.</exception>
+    public Span<byte> Reserve(string topic, ReadOnlySpan<byte> key, int valueBytes)
     {
-        Write(EventKind, topic, key, value);
+        ArgumentOutOfRangeException.ThrowIfNegative(valueBytes);
+        Span<byte> value = Write(EventKind, topic, key, valueBytes);
         Count++;
+        return value;
     }
 
-    /// <summary>Adds the place up to which a group has done its work.</summary>
+    /// <summary>Adds how far a group has come; of the embedded log, which has one order of events.</summary>
     /// <param name="group">Its name.</param>
-    /// <param name="offset">Of the first event that it has not done yet.</param>
+    /// <param name="place">How far.</param>
     /// <exception cref="ArgumentException">The name or the whole is too long.</exception>
-    public void AddPlace(string group, long offset)
+    internal void AddPlace(string group, EventPlace place)
     {
-        Span<byte> value = stackalloc byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64LittleEndian(value, offset);
-        Write(PlaceKind, group, default, value);
-        Places.Add((group, offset));
+        Span<byte> value = Write(PlaceKind, group, default, PlaceBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(value, place.From);
+        BinaryPrimitives.WriteInt64LittleEndian(value[sizeof(long)..], place.Done);
+        Places.Add((group, place));
+    }
+
+    /// <summary>Adds what a group knows at its place.</summary>
+    /// <param name="group">Its name.</param>
+    /// <param name="state">Is kept: not to be changed.</param>
+    /// <exception cref="ArgumentException">The name or the whole is too long.</exception>
+    internal void AddState(string group, byte[] state)
+    {
+        state.CopyTo(Write(StateKind, group, default, state.Length));
+        States.Add((group, state));
+    }
+
+    /// <summary>Reads what <see cref="AddPlace"/> wrote.</summary>
+    internal static EventPlace ReadPlace(ReadOnlySpan<byte> value) =>
+        new(BinaryPrimitives.ReadInt64LittleEndian(value), BinaryPrimitives.ReadInt64LittleEndian(value[sizeof(long)..]));
+
+    /// <summary>What is in it now.</summary>
+    internal Mark Now => new(Count, Bytes, Places.Count, States.Count);
+
+    /// <summary>Takes out what was added since.</summary>
+    internal void Rewind(in Mark mark)
+    {
+        (Count, Bytes) = (mark.Count, mark.Bytes);
+        Places.RemoveRange(mark.Places, Places.Count - mark.Places);
+        States.RemoveRange(mark.States, States.Count - mark.States);
     }
 
     /// <summary>Makes it empty.</summary>
@@ -62,13 +106,14 @@ public sealed class EventBatch
     {
         (Count, Bytes) = (0, 0);
         Places.Clear();
+        States.Clear();
     }
 
-    private void Write(byte kind, string name, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    private Span<byte> Write(byte kind, string name, ReadOnlySpan<byte> key, int valueBytes)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         int nameBytes = Encoding.UTF8.GetByteCount(name);
-        long bytes = EntryHeadBytes + nameBytes + key.Length + (long)value.Length;
+        long bytes = EntryHeadBytes + nameBytes + key.Length + (long)valueBytes;
         if (nameBytes > NameBytesMax || key.Length > KeyBytesMax || Bytes + bytes > BytesMax)
         {
             throw new ArgumentException($"A name has at most {NameBytesMax} bytes, a key {KeyBytesMax}, all events of a batch {BytesMax}: here {nameBytes}, {key.Length} and {Bytes + bytes}.");
@@ -83,10 +128,13 @@ public sealed class EventBatch
         entry[0] = kind;
         entry[1] = (byte)nameBytes;
         BinaryPrimitives.WriteUInt16LittleEndian(entry[2..], (ushort)key.Length);
-        BinaryPrimitives.WriteInt32LittleEndian(entry[4..], value.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(entry[4..], valueBytes);
         Encoding.UTF8.GetBytes(name, entry[EntryHeadBytes..]);
         key.CopyTo(entry[(EntryHeadBytes + nameBytes)..]);
-        value.CopyTo(entry[(EntryHeadBytes + nameBytes + key.Length)..]);
         Bytes += (int)bytes;
+        return entry[(EntryHeadBytes + nameBytes + key.Length)..];
     }
+
+    /// <summary>What was in a batch at a time.</summary>
+    internal readonly record struct Mark(int Count, int Bytes, int Places, int States);
 }

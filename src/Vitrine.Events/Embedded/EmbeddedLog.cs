@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text;
 using System.Threading.Tasks.Sources;
 using Microsoft.Win32.SafeHandles;
@@ -14,7 +13,7 @@ namespace Vitrine.Events.Embedded;
 /// (<see cref="Damage"/>).</para>
 /// <para>A disk that is full, or fails, fails what was to be appended, which leaves no trace; the next append tries anew.</para>
 /// </remarks>
-public sealed class EmbeddedLog : IAsyncDisposable
+public sealed class EmbeddedLog : IEventLog
 {
     private const string LockName = "lock";
     private const int DiskFullCode = 28; // ENOSPC, as exceptions have it on Linux
@@ -25,7 +24,9 @@ public sealed class EmbeddedLog : IAsyncDisposable
     private readonly Thread _writer;
     private readonly SemaphoreSlim _work = new(0);
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, long> _places; // durable ones; _lock
+    private readonly Dictionary<string, EventPlace> _places; // durable ones; _lock
+    private readonly Dictionary<string, byte[]> _states; // likewise
+    private readonly Dictionary<string, EmbeddedConsumer> _members = []; // one a group; _lock
     private readonly List<LogSegment> _segments; // the writer changes it, under _lock; others read it under _lock
     private readonly Stack<AppendCompletion> _spareCompletions = new();
     private SafeFileHandle? _file; // of the last segment; the writer's
@@ -42,11 +43,14 @@ public sealed class EmbeddedLog : IAsyncDisposable
     private EmbeddedLog(EmbeddedLogOptions options, FileStream ownership, Recovered recovered)
     {
         (_options, _ownership) = (options, ownership);
-        (_segments, _places, Damage) = (recovered.Segments, recovered.Places, recovered.Damage);
+        (_segments, _places, _states, Damage) = (recovered.Segments, recovered.Places, recovered.States, recovered.Damage);
         (_nextOffset, _endOffset, _timeMicros, _length) = (recovered.NextOffset, recovered.NextOffset, recovered.TimeMicros, recovered.Length);
         (_filling, _writing) = (new(options.PendingBytesMax), new(options.PendingBytesMax));
         _writer = new(Write) { IsBackground = true, Name = "event log" };
     }
+
+    /// <inheritdoc/>
+    public string Name => $"the folder {_options.Folder}";
 
     /// <summary>What did not read when the log was opened.</summary>
     public IReadOnlyList<LogDamage> Damage { get; }
@@ -94,12 +98,8 @@ public sealed class EmbeddedLog : IAsyncDisposable
         }
     }
 
-    /// <summary>Appends a batch.</summary>
-    /// <param name="batch">Not to be changed until this has ended.</param>
-    /// <param name="cancellationToken">Ends the wait for room. What has been taken is written all the same.</param>
-    /// <returns>The offset of its first event, when it is durable.</returns>
-    /// <exception cref="EventLogException">It is not kept.</exception>
-    public ValueTask<long> AppendAsync(EventBatch batch, CancellationToken cancellationToken = default)
+    /// <inheritdoc/>
+    public ValueTask<EventPosition> AppendAsync(EventBatch batch, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
         cancellationToken.ThrowIfCancellationRequested();
@@ -111,13 +111,42 @@ public sealed class EmbeddedLog : IAsyncDisposable
         return TryTake(batch, out AppendCompletion? completion, out Task drained) ? new(completion!, completion!.Version) : WaitForRoomAsync(batch, drained, cancellationToken);
     }
 
-    /// <summary>Up to where a group has done its work.</summary>
-    /// <returns>False: it has not said so yet.</returns>
-    public bool TryGetPlace(string group, out long offset)
+    /// <inheritdoc cref="IEventLog.Read"/>
+    public EmbeddedReader Read(EventStart start, params IReadOnlyList<string> topics) => EmbeddedReader.Open(this, start, topics);
+
+    IEventReader IEventLog.Read(EventStart start, IReadOnlyList<string> topics) => Read(start, topics);
+
+    /// <inheritdoc/>
+    /// <remarks>There is one order of events, so one member works at a time: who joins takes the place of who was there, and is given what that one
+    /// has not committed.</remarks>
+    public async ValueTask<IEventConsumer> JoinAsync(EventGroup group, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        EmbeddedConsumer member = new(this, group);
+        EmbeddedConsumer? before;
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            before = _members.GetValueOrDefault(group.Name);
+            _members[group.Name] = member;
+        }
+
+        await (before?.FenceAsync() ?? default);
+        member.Begin();
+        return member;
+    }
+
+    /// <summary>How far a group has come.</summary>
+    /// <returns>False: it has committed nothing yet.</returns>
+    public bool TryGetPlace(string group, out EventPlace place) => TryGetPlace(group, out place, out _);
+
+    /// <summary>How far a group has come, and what it knew there.</summary>
+    internal bool TryGetPlace(string group, out EventPlace place, out ReadOnlyMemory<byte> state)
     {
         lock (_lock)
         {
-            return _places.TryGetValue(group, out offset);
+            state = _states.GetValueOrDefault(group);
+            return _places.TryGetValue(group, out place);
         }
     }
 
@@ -172,12 +201,27 @@ public sealed class EmbeddedLog : IAsyncDisposable
         }
     }
 
-    /// <summary>Where to look for a time: no event from then on is before it, and it begins a file.</summary>
-    internal long OffsetBefore(DateTimeOffset time)
+    /// <summary>All files, the oldest first.</summary>
+    internal LogSegment[] Segments
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _segments];
+            }
+        }
+    }
+
+    /// <summary>A member has left its group.</summary>
+    internal void Leave(EmbeddedConsumer member)
     {
         lock (_lock)
         {
-            return _segments.FindLast(segment => TimeOf(segment) <= time)?.FirstOffset ?? BeginOffset;
+            if (_members.GetValueOrDefault(member.Group.Name) == member)
+            {
+                _members.Remove(member.Group.Name);
+            }
         }
     }
 
@@ -198,17 +242,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
         }
     }
 
-    private static DateTimeOffset TimeOf(LogSegment segment)
-    {
-        Span<byte> head = stackalloc byte[LogFrame.HeadBytes];
-        using SafeFileHandle file = segment.OpenToRead();
-        // A file whose first frame does not read is taken for a very old one: it goes with those before it.
-        return RandomAccess.Read(file, head, 0) == head.Length ? ToTime(LogFrame.TimeMicrosOf(head)) : DateTimeOffset.UnixEpoch;
-    }
-
-    internal static DateTimeOffset ToTime(long micros) => DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond);
-
-    private static Recovered Recover(EmbeddedLogOptions options)
+        private static Recovered Recover(EmbeddedLogOptions options)
     {
         List<LogSegment> segments = LogSegment.List(options.Folder);
         Recovered recovered = new(segments);
@@ -261,6 +295,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
             completion.Begin(frame.FirstOffset);
             _filling.Completions.Add(completion);
             _filling.Places.AddRange(batch.Places);
+            _filling.States.AddRange(batch.States);
             if (_filling.Completions.Count == 1)
             {
                 _work.Release();
@@ -270,14 +305,14 @@ public sealed class EmbeddedLog : IAsyncDisposable
         }
     }
 
-    private async ValueTask<long> WaitForRoomAsync(EventBatch batch, Task drained, CancellationToken cancellationToken)
+    private async ValueTask<EventPosition> WaitForRoomAsync(EventBatch batch, Task drained, CancellationToken cancellationToken)
     {
         while (true)
         {
             await drained.WaitAsync(cancellationToken);
             if (TryTake(batch, out AppendCompletion? completion, out drained))
             {
-                return await new ValueTask<long>(completion!, completion!.Version);
+                return await new ValueTask<EventPosition>(completion!, completion!.Version);
             }
         }
     }
@@ -331,7 +366,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
         {
             long bytes = _segments.Sum(segment => new FileInfo(segment.Path).Length);
             DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
-            while (_segments.Count > 1 && (bytes > _options.RetentionBytes || TimeOf(_segments[1]) < oldest))
+            while (_segments.Count > 1 && (bytes > _options.RetentionBytes || _segments[1].ReadTime() < oldest))
             {
                 bytes -= new FileInfo(_segments[0].Path).Length;
                 File.Delete(_segments[0].Path);
@@ -372,9 +407,14 @@ public sealed class EmbeddedLog : IAsyncDisposable
         EventBatch places = new();
         lock (_lock)
         {
-            foreach ((string group, long offset) in _places)
+            foreach ((string group, EventPlace place) in _places)
             {
-                places.AddPlace(group, offset);
+                places.AddPlace(group, place);
+            }
+
+            foreach ((string group, byte[] state) in _states)
+            {
+                places.AddState(group, state);
             }
         }
 
@@ -432,7 +472,8 @@ public sealed class EmbeddedLog : IAsyncDisposable
         {
             if (failure is null)
             {
-                _writing.Places.ForEach(place => _places[place.Group] = place.Offset);
+                _writing.Places.ForEach(each => _places[each.Group] = each.Place);
+                _writing.States.ForEach(each => _states[each.Group] = each.State);
                 Volatile.Write(ref _endOffset, _writing.NextOffset);
                 _grown?.TrySetResult();
                 _grown = null;
@@ -466,7 +507,9 @@ public sealed class EmbeddedLog : IAsyncDisposable
 
         public List<AppendCompletion> Completions { get; } = [];
 
-        public List<(string Group, long Offset)> Places { get; } = [];
+        public List<(string Group, EventPlace Place)> Places { get; } = [];
+
+        public List<(string Group, byte[] State)> States { get; } = [];
 
         public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Bytes);
 
@@ -493,13 +536,14 @@ public sealed class EmbeddedLog : IAsyncDisposable
             Bytes = 0;
             Completions.Clear();
             Places.Clear();
+            States.Clear();
         }
     }
 
     /// <summary>Somebody who waits until a batch is durable. Used again when that was told.</summary>
-    private sealed class AppendCompletion(EmbeddedLog log) : IValueTaskSource<long>
+    private sealed class AppendCompletion(EmbeddedLog log) : IValueTaskSource<EventPosition>
     {
-        private ManualResetValueTaskSourceCore<long> _core = new() { RunContinuationsAsynchronously = true };
+        private ManualResetValueTaskSourceCore<EventPosition> _core = new() { RunContinuationsAsynchronously = true };
         private long _offset;
 
         public short Version => _core.Version;
@@ -510,7 +554,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
         {
             if (failure is null)
             {
-                _core.SetResult(_offset);
+                _core.SetResult(EventPosition.Embedded(_offset));
             }
             else
             {
@@ -518,7 +562,7 @@ public sealed class EmbeddedLog : IAsyncDisposable
             }
         }
 
-        public long GetResult(short token)
+        public EventPosition GetResult(short token)
         {
             try
             {
@@ -544,7 +588,9 @@ public sealed class EmbeddedLog : IAsyncDisposable
     {
         public List<LogSegment> Segments { get; } = segments;
 
-        public Dictionary<string, long> Places { get; } = [];
+        public Dictionary<string, EventPlace> Places { get; } = [];
+
+        public Dictionary<string, byte[]> States { get; } = [];
 
         public List<LogDamage> Damage { get; } = [];
 
@@ -568,9 +614,13 @@ public sealed class EmbeddedLog : IAsyncDisposable
                     (NextOffset, TimeMicros, Length) = (frame.NextOffset, Math.Max(TimeMicros, frame.TimeMicros), scanner.Position);
                     while (LogFrame.TryTake(ref body, out LogEntry entry))
                     {
-                        if (entry.Kind == EventBatch.PlaceKind)
+                        if (entry.Kind == EventBatch.PlaceKind && entry.Value.Length == EventBatch.PlaceBytes)
                         {
-                            Places[Encoding.UTF8.GetString(entry.Name.Span)] = BinaryPrimitives.ReadInt64LittleEndian(entry.Value.Span);
+                            Places[Encoding.UTF8.GetString(entry.Name.Span)] = EventBatch.ReadPlace(entry.Value.Span);
+                        }
+                        else if (entry.Kind == EventBatch.StateKind)
+                        {
+                            States[Encoding.UTF8.GetString(entry.Name.Span)] = entry.Value.ToArray();
                         }
                     }
 

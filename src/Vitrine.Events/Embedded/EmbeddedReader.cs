@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Vitrine.Events.Embedded;
@@ -6,12 +5,13 @@ namespace Vitrine.Events.Embedded;
 /// <summary>Reads the events of a log in their order, from an offset on.</summary>
 /// <remarks>One thread at a time. Any number of readers; none holds up who writes. What a reader gets from its own process's log is
 /// durable; beside another process it may see what is about to be.</remarks>
-public sealed class EmbeddedReader : IDisposable
+public sealed class EmbeddedReader : IEventReader, IDisposable
 {
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
 
     private readonly EmbeddedLog? _log;
     private readonly string _folder;
+    private readonly IReadOnlyList<string> _topics;
     private readonly List<LogDamage> _damage = [];
     private LogSegment? _segment;
     private FrameScanner? _scanner;
@@ -25,7 +25,7 @@ public sealed class EmbeddedReader : IDisposable
     private byte[] _topicBytes = [];
     private string _topic = "";
 
-    private EmbeddedReader(EmbeddedLog? log, string folder, long from) => (_log, _folder, _next) = (log, folder, from);
+    private EmbeddedReader(EmbeddedLog? log, string folder, long from, IReadOnlyList<string> topics) => (_log, _folder, _next, _topics) = (log, folder, from, topics);
 
     /// <summary>Of the event that comes next, at least.</summary>
     public long Offset => _next;
@@ -33,44 +33,31 @@ public sealed class EmbeddedReader : IDisposable
     /// <summary>What did not read up to now, and was passed over.</summary>
     public IReadOnlyList<LogDamage> Damage => _damage;
 
-    /// <summary>Events that it did not read because they were damaged, or too old and removed.</summary>
+    /// <inheritdoc/>
     public long Missed { get; private set; }
 
     /// <summary>Reads this process's log.</summary>
     /// <param name="log">The log; stays open as long.</param>
-    /// <param name="from">The first offset; an older one than is kept begins with the oldest.</param>
-    public static EmbeddedReader Open(EmbeddedLog log, long from)
+    /// <param name="start">Where it begins.</param>
+    /// <param name="topics">What is read; none: all.</param>
+    /// <exception cref="EventLogException">The files cannot be read.</exception>
+    public static EmbeddedReader Open(EmbeddedLog log, EventStart start, params IReadOnlyList<string> topics)
     {
         ArgumentNullException.ThrowIfNull(log);
-        ArgumentOutOfRangeException.ThrowIfNegative(from);
-        return new(log, log.Options.Folder, from);
-    }
-
-    /// <summary>Reads this process's log from a time on.</summary>
-    /// <param name="log">The log; stays open as long.</param>
-    /// <param name="time">Of the first event, at least.</param>
-    public static EmbeddedReader Open(EmbeddedLog log, DateTimeOffset time)
-    {
-        ArgumentNullException.ThrowIfNull(log);
-        return FromTime(new(log, log.Options.Folder, log.OffsetBefore(time)), time);
+        return Open(log, log.Options.Folder, start, topics);
     }
 
     /// <summary>Reads the log of another process, or of none.</summary>
     /// <param name="folder">Where it is.</param>
-    /// <param name="from">The first offset; an older one than is kept begins with the oldest.</param>
-    /// <exception cref="EventLogException">There is no log.</exception>
-    public static EmbeddedReader Open(string folder, long from)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(from);
-        return Directory.Exists(folder) && LogSegment.List(folder).Count > 0
-            ? new(null, folder, from)
+    /// <param name="start">Where it begins.</param>
+    /// <param name="topics">What is read; none: all.</param>
+    /// <exception cref="EventLogException">There is no log, or it cannot be read.</exception>
+    public static EmbeddedReader Open(string folder, EventStart start, params IReadOnlyList<string> topics) =>
+        Directory.Exists(folder) && LogSegment.List(folder).Count > 0
+            ? Open(null, folder, start, topics)
             : throw new EventLogException(EventLogFailure.NotALog, $"There are no events in {folder}.");
-    }
 
-    /// <summary>Reads the next event that is there.</summary>
-    /// <param name="record">Valid until the next call.</param>
-    /// <returns>False: there is none now.</returns>
-    /// <exception cref="EventLogException">The files cannot be read.</exception>
+    /// <inheritdoc/>
     public bool TryRead(out EventRecord record)
     {
         record = default;
@@ -83,8 +70,12 @@ public sealed class EmbeddedReader : IDisposable
                     if (entry.Kind == EventBatch.EventKind && _offset++ >= _next)
                     {
                         _next = _offset;
-                        record = new(_offset - 1, _time, TopicOf(entry.Name.Span), entry.Key, entry.Value);
-                        return true;
+                        string topic = TopicOf(entry.Name.Span);
+                        if (_topics.Count == 0 || _topics.Contains(topic))
+                        {
+                            record = new(EventPosition.Embedded(_offset - 1), _time, topic, entry.Key, entry.Value);
+                            return true;
+                        }
                     }
                 }
 
@@ -96,55 +87,77 @@ public sealed class EmbeddedReader : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new EventLogException(EventLogFailure.Storage, $"Events in {_folder} cannot be read: {exception.Message}", exception);
+            throw CannotRead(_folder, exception);
         }
     }
 
-    /// <summary>Reads the next event, and waits for it.</summary>
-    /// <exception cref="EventLogException">The files cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The log was closed.</exception>
-    public async ValueTask<EventRecord> ReadAsync(CancellationToken cancellationToken = default)
+    /// <inheritdoc/>
+    public async ValueTask WaitAsync(CancellationToken cancellationToken = default)
     {
-        EventRecord record;
-        while (!TryRead(out record))
+        if (_log is null)
         {
-            if (_log is null)
-            {
-                await Task.Delay(s_look, cancellationToken);
-            }
-            else
-            {
-                await _log.WaitForAsync(_end).WaitAsync(cancellationToken);
-            }
+            await Task.Delay(s_look, cancellationToken);
         }
-
-        return record;
-    }
-
-    /// <summary>All events from here on, without end.</summary>
-    /// <param name="cancellationToken">Ends it.</param>
-    public async IAsyncEnumerable<EventRecord> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        while (true)
+        else
         {
-            yield return await ReadAsync(cancellationToken);
+            await _log.WaitForAsync(_end).WaitAsync(cancellationToken);
         }
     }
 
     /// <summary>Closes its file.</summary>
     public void Dispose() => _scanner?.Dispose();
 
-    private static EmbeddedReader FromTime(EmbeddedReader reader, DateTimeOffset time)
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
     {
-        long offset = reader._next;
+        Dispose();
+        return default;
+    }
+
+    private static EmbeddedReader Open(EmbeddedLog? log, string folder, EventStart start, IReadOnlyList<string> topics)
+    {
+        try
+        {
+            return new(log, folder, OffsetOf(log, folder, start), topics);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw CannotRead(folder, exception);
+        }
+    }
+
+    private static long OffsetOf(EmbeddedLog? log, string folder, EventStart start)
+    {
+        switch (start)
+        {
+            case EventStart.AtEnd when log is not null:
+                return log.EndOffset;
+            case EventStart.AtPositions at:
+                return at.Positions switch
+                {
+                    [] => 0,
+                    [{ Stream.Length: 0, Partition: 0, Offset: >= 0 } only] => only.Offset,
+                    _ => throw new ArgumentException($"«{at.Positions[0]}» is no position in this log: it has one order of events.", nameof(start)),
+                };
+            case EventStart.AtOldest:
+                return 0;
+        }
+
+        // No event from the beginning of that file on is before the time.
+        IReadOnlyList<LogSegment> segments = log?.Segments ?? (IReadOnlyList<LogSegment>)LogSegment.List(folder);
+        DateTimeOffset time = start is EventStart.AtTime since ? since.Time : DateTimeOffset.MaxValue;
+        long offset = segments.LastOrDefault(segment => segment.ReadTime() <= time)?.FirstOffset ?? 0;
+        using EmbeddedReader reader = new(log, folder, offset, []);
         while (reader.TryRead(out EventRecord record) && record.Time < time)
         {
             offset = record.Offset + 1;
         }
 
-        reader.Dispose();
-        return new(reader._log, reader._folder, offset);
+        return offset;
     }
+
+    private static EventLogException CannotRead(string folder, Exception exception) =>
+        new(EventLogFailure.Storage, $"Events in {folder} cannot be read: {exception.Message}", exception);
 
     private bool TryReadFrame()
     {
@@ -159,7 +172,7 @@ public sealed class EmbeddedReader : IDisposable
             if (state == FrameState.Whole)
             {
                 _brokenAt = -1;
-                (_offset, _time) = (frame.FirstOffset, EmbeddedLog.ToTime(frame.TimeMicros));
+                (_offset, _time) = (frame.FirstOffset, frame.Time);
                 if (_offset > _next)
                 {
                     Missed += _offset - _next;

@@ -13,6 +13,9 @@ internal static class EventLogMeter
     /// <summary>Times that files which are too old could not be removed.</summary>
     public static Counter<long> NotRemoved { get; } = s_meter.CreateCounter<long>("vitrine.events.not_removed", "{attempt}", "Attempts to remove old files that failed.");
 
+    /// <summary>Commits on time that failed.</summary>
+    public static Counter<long> NotCommitted { get; } = s_meter.CreateCounter<long>("vitrine.events.not_committed", "{commit}", "Times that a group's progress was due to be committed, and was not.");
+
     /// <summary>Batches were written together, or not.</summary>
     public static void Ended(int batches, int bytes, EventLogException? failure)
     {

@@ -30,6 +30,9 @@ internal readonly record struct LogFrame(long FirstOffset, long TimeMicros, int 
 
     private const int SumAt = 8, SummedFrom = 16;
 
+    // The year 9999.
+    private const long TimeMicrosMax = 253_402_300_799_999_999;
+
     /// <summary>What each begins with.</summary>
     public static ReadOnlySpan<byte> Mark => "VEF1"u8;
 
@@ -37,6 +40,9 @@ internal readonly record struct LogFrame(long FirstOffset, long TimeMicros, int 
     public long NextOffset => FirstOffset + Events;
 
     public int Bytes => HeadBytes + BodyBytes;
+
+    /// <summary>When it was taken.</summary>
+    public DateTimeOffset Time => DateTimeOffset.UnixEpoch.AddTicks(TimeMicros * TimeSpan.TicksPerMicrosecond);
 
     /// <summary>Of a frame that begins here, unchecked.</summary>
     public static long FirstOffsetOf(ReadOnlySpan<byte> head) => BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
@@ -79,7 +85,7 @@ internal readonly record struct LogFrame(long FirstOffset, long TimeMicros, int 
 
         int bodyBytes = BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]);
         LogFrame read = new(FirstOffsetOf(bytes), TimeMicrosOf(bytes), BinaryPrimitives.ReadInt32LittleEndian(bytes[32..]), bodyBytes);
-        if (bodyBytes is < 0 or > EventBatch.BytesMax || read.Events < 0 || read.FirstOffset < 0 || read.Events > bodyBytes / EventBatch.EntryHeadBytes)
+        if (bodyBytes is < 0 or > EventBatch.BytesMax || read.Events < 0 || read.FirstOffset < 0 || read.TimeMicros is < 0 or > TimeMicrosMax || read.Events > bodyBytes / EventBatch.EntryHeadBytes)
         {
             return FrameState.Broken;
         }

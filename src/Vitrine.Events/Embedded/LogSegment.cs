@@ -23,6 +23,13 @@ internal sealed record LogSegment(long FirstOffset, string Path)
     /// <summary>The one that begins with an offset.</summary>
     public static LogSegment At(string folder, long firstOffset) => new(firstOffset, System.IO.Path.Combine(folder, $"{firstOffset.ToString("D20", CultureInfo.InvariantCulture)}{Ending}"));
 
+    /// <summary>When its first frame was taken. One that does not read is taken for very old: it goes with those before it.</summary>
+    public DateTimeOffset ReadTime()
+    {
+        using FrameScanner scanner = new(OpenToRead());
+        return scanner.TryRead(out LogFrame frame, out _) == FrameState.Whole ? frame.Time : DateTimeOffset.UnixEpoch;
+    }
+
     /// <summary>Opens it for those who read, while another one may write or remove it.</summary>
     public SafeFileHandle OpenToRead() => File.OpenHandle(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 }

@@ -25,8 +25,8 @@ internal static class Appender
                 long first = Interlocked.Add(ref next, count) - count;
                 batch.Clear();
                 Numbers.Add(batch, first, count);
-                batch.AddPlace($"lane {lane}", first + count);
-                long offset = await log.AppendAsync(batch);
+                batch.AddPlace($"lane {lane}", EventPlace.At(first + count));
+                long offset = (await log.AppendAsync(batch)).Offset;
                 lock (gate)
                 {
                     Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{offset} {first} {count} {lane}"));

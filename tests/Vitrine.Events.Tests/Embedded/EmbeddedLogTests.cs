@@ -29,7 +29,7 @@ public sealed class EmbeddedLogTests : IDisposable
             Assert.Equal([2, 3, 4, 5], Numbers.Read(log, from: 2));
         }
 
-        using EmbeddedReader reader = EmbeddedReader.Open(_folder, 0);
+        using EmbeddedReader reader = EmbeddedReader.Open(_folder, EventStart.Oldest);
         Assert.True(reader.TryRead(out EventRecord record));
         Assert.Equal((0, "numbers", 8, 8), (record.Offset, record.Topic, record.Key.Length, record.Value.Length));
         Assert.InRange(record.Time, DateTimeOffset.UtcNow - s_patience, DateTimeOffset.UtcNow);
@@ -96,7 +96,7 @@ public sealed class EmbeddedLogTests : IDisposable
             await File.WriteAllBytesAsync(file, broken);
             await using EmbeddedLog log = Open();
             Assert.Equal(new LogDamage(file, third, third + frame, IsTorn: false), Assert.Single(log.Damage));
-            using EmbeddedReader reader = EmbeddedReader.Open(log, 0);
+            using EmbeddedReader reader = EmbeddedReader.Open(log, EventStart.Oldest);
             Assert.Equal([0, 1, 2, 3, 6, 7, 8, 9], Numbers.Read(reader));
             Assert.Equal(2, reader.Missed);
             Assert.Equal(log.Damage, reader.Damage);
@@ -113,8 +113,8 @@ public sealed class EmbeddedLogTests : IDisposable
             for (int i = 0; i < 20; i++)
             {
                 EventBatch batch = Numbers.Batch(i, 1);
-                batch.AddPlace("aggregates", i + 1);
-                batch.AddPlace($"group {i % 3}", i);
+                batch.AddPlace("aggregates", new(i, i + 1));
+                batch.AddPlace($"group {i % 3}", EventPlace.At(i));
                 await log.AppendAsync(batch);
             }
 
@@ -122,10 +122,10 @@ public sealed class EmbeddedLogTests : IDisposable
         }
 
         await using EmbeddedLog again = Open();
-        Assert.True(again.TryGetPlace("aggregates", out long place));
-        Assert.Equal(20, place);
+        Assert.True(again.TryGetPlace("aggregates", out EventPlace place));
+        Assert.Equal(new EventPlace(19, 20), place);
         Assert.True(again.TryGetPlace("group 0", out place));
-        Assert.Equal(18, place);
+        Assert.Equal(EventPlace.At(18), place);
         Assert.False(again.TryGetPlace("nobody", out _));
     }
 
@@ -137,7 +137,7 @@ public sealed class EmbeddedLogTests : IDisposable
             for (int i = 0; i < 20; i++)
             {
                 EventBatch batch = Numbers.Batch(i, 1);
-                batch.AddPlace("group", i);
+                batch.AddPlace("group", EventPlace.At(i));
                 await log.AppendAsync(batch);
             }
         }
@@ -148,8 +148,8 @@ public sealed class EmbeddedLogTests : IDisposable
         await File.WriteAllBytesAsync(last, bytes);
         await using EmbeddedLog again = Open();
         Assert.Equal(last, Assert.Single(again.Damage).Path);
-        Assert.True(again.TryGetPlace("group", out long place));
-        Assert.Equal(19, place);
+        Assert.True(again.TryGetPlace("group", out EventPlace place));
+        Assert.Equal(EventPlace.At(19), place);
         Assert.Equal(20, again.EndOffset);
         Assert.Equal(20, Numbers.Read(again).Count);
     }
@@ -158,7 +158,7 @@ public sealed class EmbeddedLogTests : IDisposable
     public async Task OldFiles_AreRemoved_AndReadersToldWhatTheyMissed()
     {
         await using EmbeddedLog log = Open(options => options with { SegmentBytes = 500, RetentionBytes = 2_000 });
-        using EmbeddedReader early = EmbeddedReader.Open(log, 0);
+        using EmbeddedReader early = EmbeddedReader.Open(log, EventStart.Oldest);
         for (int i = 0; i < 100; i++)
         {
             await AppendAsync(log, i, 1);
@@ -166,7 +166,7 @@ public sealed class EmbeddedLogTests : IDisposable
 
         Assert.InRange(Files().Sum(file => new FileInfo(file).Length), 1, 2_500);
         Assert.InRange(log.BeginOffset, 1, 99);
-        using EmbeddedReader late = EmbeddedReader.Open(log, 0);
+        using EmbeddedReader late = EmbeddedReader.Open(log, EventStart.Oldest);
         List<long> numbers = Numbers.Read(late);
         Assert.Equal(log.BeginOffset, numbers[0]);
         Assert.Equal(100 - log.BeginOffset, numbers.Count);
@@ -204,7 +204,7 @@ public sealed class EmbeddedLogTests : IDisposable
             clock.Now += TimeSpan.FromSeconds(i == 15 ? -100 : 1);
         }
 
-        using EmbeddedReader all = EmbeddedReader.Open(log, 0);
+        using EmbeddedReader all = EmbeddedReader.Open(log, EventStart.Oldest);
         DateTimeOffset before = DateTimeOffset.MinValue;
         while (all.TryRead(out EventRecord record))
         {
@@ -212,9 +212,9 @@ public sealed class EmbeddedLogTests : IDisposable
             before = record.Time;
         }
 
-        using EmbeddedReader some = EmbeddedReader.Open(log, begun + TimeSpan.FromSeconds(7.5));
+        using EmbeddedReader some = EmbeddedReader.Open(log, EventStart.Since(begun + TimeSpan.FromSeconds(7.5)));
         Assert.Equal(8, Numbers.Read(some)[0]);
-        using EmbeddedReader none = EmbeddedReader.Open(log, begun + TimeSpan.FromDays(1));
+        using EmbeddedReader none = EmbeddedReader.Open(log, EventStart.Since(begun + TimeSpan.FromDays(1)));
         Assert.Empty(Numbers.Read(none));
     }
 
@@ -225,7 +225,7 @@ public sealed class EmbeddedLogTests : IDisposable
     {
         await using EmbeddedLog log = Open(options => options with { SegmentBytes = 20_000 });
         await AppendAsync(log, 0, 1);
-        using EmbeddedReader reader = isOwn ? EmbeddedReader.Open(log, 0) : EmbeddedReader.Open(_folder, 0);
+        using EmbeddedReader reader = isOwn ? EmbeddedReader.Open(log, EventStart.Oldest) : EmbeddedReader.Open(_folder, EventStart.Oldest);
         Task<List<long>> reading = Task.Run(async () =>
         {
             using CancellationTokenSource late = new(s_patience);
@@ -258,7 +258,7 @@ public sealed class EmbeddedLogTests : IDisposable
         string file = Assert.Single(Files());
         byte[] whole = await File.ReadAllBytesAsync(file);
         await File.WriteAllBytesAsync(file, whole[..^20]);
-        using EmbeddedReader reader = EmbeddedReader.Open(_folder, 0);
+        using EmbeddedReader reader = EmbeddedReader.Open(_folder, EventStart.Oldest);
         Assert.Equal([0, 1], Numbers.Read(reader));
         Assert.Empty(Numbers.Read(reader)); // a second and a third look do not pass it over
         Assert.Empty(Numbers.Read(reader));
@@ -283,7 +283,7 @@ public sealed class EmbeddedLogTests : IDisposable
         string file = Path.Combine(_folder, "file");
         File.WriteAllText(file, "");
         Assert.Equal(EventLogFailure.NotALog, Assert.Throws<EventLogException>(() => EmbeddedLog.Open(new() { Folder = Path.Combine(file, "log") })).Failure);
-        Assert.Equal(EventLogFailure.NotALog, Assert.Throws<EventLogException>(() => EmbeddedReader.Open(_folder, 0)).Failure);
+        Assert.Equal(EventLogFailure.NotALog, Assert.Throws<EventLogException>(() => EmbeddedReader.Open(_folder, EventStart.Oldest)).Failure);
     }
 
     [Fact]
@@ -323,8 +323,8 @@ public sealed class EmbeddedLogTests : IDisposable
             Assert.Contains(disk, full.Message, StringComparison.Ordinal);
             Assert.InRange(kept, 2, 10);
             File.Delete(ballast);
-            Assert.Equal(kept, await log.AppendAsync(batch));
-            using EmbeddedReader reader = EmbeddedReader.Open(log, 0);
+            Assert.Equal(EventPosition.Embedded(kept), await log.AppendAsync(batch));
+            using EmbeddedReader reader = EmbeddedReader.Open(log, EventStart.Oldest);
             int read = 0;
             while (reader.TryRead(out _))
             {
@@ -353,7 +353,7 @@ public sealed class EmbeddedLogTests : IDisposable
         {
             for (int i = 0; i < 20; i++)
             {
-                ValueTask<long> appended = log.AppendAsync(batch);
+                ValueTask<EventPosition> appended = log.AppendAsync(batch);
                 while (!appended.IsCompleted)
                 {
                     Thread.Yield();
@@ -371,7 +371,7 @@ public sealed class EmbeddedLogTests : IDisposable
         Assert.Equal(0, process.ExitCode);
     }
 
-    private static Task<long> AppendAsync(EmbeddedLog log, long first, int count) => log.AppendAsync(Numbers.Batch(first, count)).AsTask();
+    private static async Task<long> AppendAsync(EmbeddedLog log, long first, int count) => (await log.AppendAsync(Numbers.Batch(first, count))).Offset;
 
     private EmbeddedLog Open(Func<EmbeddedLogOptions, EmbeddedLogOptions>? change = null)
     {
@@ -380,11 +380,4 @@ public sealed class EmbeddedLogTests : IDisposable
     }
 
     private string[] Files() => [.. Directory.GetFiles(_folder, "*.events").Order()];
-
-    private sealed class SetClock : TimeProvider
-    {
-        public DateTimeOffset Now { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
-        public override DateTimeOffset GetUtcNow() => Now;
-    }
 }

@@ -48,9 +48,9 @@ public sealed class KilledTests : IDisposable
             foreach ((string lane, long place) in places)
             {
                 // What was durable, but not told, may be there too.
-                Assert.True(log.TryGetPlace(lane, out long durable));
-                Assert.True(durable >= place);
-                Assert.Contains(durable - 1, numbers);
+                Assert.True(log.TryGetPlace(lane, out EventPlace durable));
+                Assert.True(durable.Done >= place);
+                Assert.Contains(durable.Done - 1, numbers);
             }
 
             first = numbers.Max() + 1000; // of what was never durable, no number is used again

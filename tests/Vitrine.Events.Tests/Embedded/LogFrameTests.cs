@@ -10,7 +10,7 @@ public sealed class LogFrameTests
     {
         EventBatch batch = new();
         batch.Add("viewers", "key"u8, "value"u8);
-        batch.AddPlace("group", 41);
+        batch.AddPlace("group", EventPlace.At(41));
         LogFrame frame = new(7, 8, batch.Count, batch.Bytes);
         byte[] bytes = new byte[frame.Bytes + 3];
         frame.Write(bytes, batch.Body);

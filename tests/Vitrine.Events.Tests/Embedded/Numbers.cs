@@ -28,7 +28,7 @@ internal static class Numbers
     /// <summary>All that are there now.</summary>
     public static List<long> Read(EmbeddedLog log, long from = 0)
     {
-        using EmbeddedReader reader = EmbeddedReader.Open(log, from);
+        using EmbeddedReader reader = EmbeddedReader.Open(log, EventStart.At(EventPosition.Embedded(from)));
         return Read(reader);
     }
 
