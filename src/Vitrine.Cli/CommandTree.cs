@@ -31,6 +31,7 @@ internal static class CommandTree
         root.Add(new ShareVerb(terminal));
         root.Add(new ShotVerb(terminal));
         root.Add(new DisplaysVerb(terminal));
+        root.Add(new EventsVerb(terminal));
         root.Add(new DoctorVerb(terminal));
         root.Add(new LabVerb(terminal));
         root.Add(new TestVerb(terminal));

@@ -56,8 +56,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool outputI
     /// <summary>Subdued where there are colours.</summary>
     public string Muted(string text) => OutputHasColour ? $"\e[2m{text}\e[0m" : text;
 
-    // Messages of the system may hold line ends, and names from outside may hold escape sequences.
-    private static string OneLine(string text) =>
+    /// <summary>A text that stays in its line: messages of the system may hold line ends, and names from outside may hold escape sequences.</summary>
+    public static string OneLine(string text) =>
         string.Create(text.Length, text, static (span, source) =>
         {
             for (int i = 0; i < span.Length; i++)

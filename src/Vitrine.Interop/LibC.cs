@@ -26,6 +26,10 @@ internal static partial class LibC
     [LibraryImport(Library)]
     internal static partial int poll(Span<PollDescriptor> descriptors, nuint count, int timeoutMilliseconds);
 
+    /// <summary>0 when the bytes of a file, and what is needed to find them, are on the disk; -1 with an error.</summary>
+    [LibraryImport(Library)]
+    internal static partial int fdatasync(SafeFileHandle file);
+
     [LibraryImport(Library)]
     internal static partial SafeFileHandle eventfd(uint initialValue, int flags);
 

@@ -1,5 +1,6 @@
 using Vitrine.Lab.Capture;
 using Vitrine.Lab.Colour;
+using Vitrine.Lab.Events;
 using Vitrine.Lab.Latency;
 using Vitrine.Lab.Motion;
 using Vitrine.Lab.Playback;
@@ -12,7 +13,7 @@ namespace Vitrine.Lab;
 public static class Laboratories
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new ConvertLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new TransportLaboratory(), new PlaybackLaboratory(), new SoakLaboratory()];
+    public static IReadOnlyList<ILaboratory> All { get; } = [new CaptureLaboratory(), new ConvertLaboratory(), new LatencyLaboratory(), new MotionLaboratory(), new TransportLaboratory(), new PlaybackLaboratory(), new EventsLaboratory(), new SoakLaboratory()];
 
     /// <summary>The laboratory with that name, or null.</summary>
     public static ILaboratory? Find(string name) => All.FirstOrDefault(laboratory => laboratory.Description.Name == name);

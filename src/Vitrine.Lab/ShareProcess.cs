@@ -23,6 +23,9 @@ internal sealed class ShareProcess : IAsyncDisposable
 
     public int ProcessId { get; }
 
+    /// <summary>What it has printed as errors and warnings.</summary>
+    public string Errors => _child.Errors;
+
     /// <summary>Starts it and waits until it serves.</summary>
     /// <exception cref="LaboratoryException">It does not start; the message holds what it printed.</exception>
     public static Task<ShareProcess> StartAsync(LabOptions options, string display, CancellationToken cancellationToken, params string[] flags) =>
@@ -41,7 +44,7 @@ internal sealed class ShareProcess : IAsyncDisposable
     {
         string directory = Directory.CreateTempSubdirectory("vitrine-share-").FullName, ready = Path.Combine(directory, "ready.json");
         ChildProcess child = (start ?? ((program, all) => ChildProcess.Start(program, all, environment)))(
-            options.ProgramCommand[0], [.. options.ProgramCommand.Skip(1), .. arguments, "--port", "0", "--ready-file", ready]);
+            "env", [$"VITRINE_EVENTS_FOLDER={Path.Combine(directory, "events")}", .. options.ProgramCommand, .. arguments, "--port", "0", "--ready-file", ready]); // not among the user's own
         child.IgnoreOutput();
         using var poll = new PeriodicTimer(TimeSpan.FromMilliseconds(10), options.Time);
         long started = options.Time.GetTimestamp();

@@ -1,5 +1,6 @@
 using Vitrine.Codecs.H264;
 using Vitrine.Codecs.Regions;
+using Vitrine.Events.Hosts;
 
 namespace Vitrine.Server;
 
@@ -38,6 +39,9 @@ public sealed record ShareOptions
     /// <summary>Told why what moves is sent as tiles although it should be video (an encoder that failed, or none that opens), for people:
     /// each reason once, at most <see cref="ShareSession.VideoFailuresToldMax"/> of them, on the session's thread; null: nobody.</summary>
     public Action<string>? VideoFailed { get; init; }
+
+    /// <summary>Keeps what happens; borrowed. Null: nobody does.</summary>
+    public EventRecorder? Events { get; init; }
 
     /// <summary>In place of this machine's encoders; borrowed. Tests bring their own.</summary>
     internal IVideoEncoderSource? Encoders { get; init; }

@@ -6,6 +6,7 @@ using Vitrine.Server.Metrics;
 using Vitrine.Server.Sharing;
 using Vitrine.Transports;
 using Vitrine.Wire;
+using Vitrine.Wire.V1;
 
 namespace Vitrine.Server;
 
@@ -95,6 +96,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private int _withoutVideo;
     private SentTotals _sentToGone;
     private ITimer? _ticker;
+    private ITimer? _heartbeat;
+    private readonly Lock _tellLock = new();
+    private (long AtNs, TimeSpan Cpu, long Captured, SentTotals Sent) _told; // in statistics
+    private (TopologyState State, string SourceName, DeviceSize Size)? _toldChange;
     private long _tickNs;
     private TimeSpan _tickCpu;
 
@@ -138,13 +143,15 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         (_opener, _options, _time, Name) = (opener, options, time ?? TimeProvider.System, options.Name);
+        Events = new(options.Events);
+        SessionId = options.Events is { } events && Guid.TryParseExact(events.Stamp.Source.SessionId, "N", out Guid told) ? told : Guid.NewGuid();
         _encoders = options.Video ? new H264EncoderSource(_time, H264Support.FindEncoder(options.Encoder)) : null;
         _periodNs = 1_000_000_000 / options.FramesPerSecondMax;
         _thread = new(Run) { Name = "vitrine-share", IsBackground = true };
     }
 
     /// <summary>Random, new with every session: a viewer that sees another one forgets its picture.</summary>
-    public Guid SessionId { get; } = Guid.NewGuid();
+    public Guid SessionId { get; }
 
     /// <summary>Name of the host.</summary>
     public string Name { get; }
@@ -214,10 +221,19 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
 
     internal CursorState Cursor { get; } = new();
 
+    internal SessionEvents Events { get; }
+
     /// <summary>Opens the source and begins.</summary>
     /// <exception cref="SourceUnavailableException">It cannot be opened; the session cannot be used any more.</exception>
     public Task StartAsync()
     {
+        if (Events.AreKept)
+        {
+            _told = (_time.GetMonotonicNanoseconds(), Environment.CpuUsage.TotalTime, 0, default);
+            _heartbeat = _time.CreateTimer(
+                static session => ((ShareSession)session!).Beat(), this, SessionEvents.HeartbeatInterval, SessionEvents.HeartbeatInterval);
+        }
+
         _thread.Start();
         return _opened.Task;
     }
@@ -246,6 +262,15 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     public void StopSharing(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        if (_isSharing)
+        {
+            lock (_stateLock)
+            {
+                _toldChange = null;
+                Events.SharingStopped(_sourceName);
+            }
+        }
+
         _isSharing = false;
         foreach (ViewerSession viewer in _viewers)
         {
@@ -331,6 +356,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(GoodbyeReason.Closing, "The host stopped sharing.", TimeSpan.FromSeconds(2));
+        await (_heartbeat?.DisposeAsync() ?? default);
         _encoders?.Dispose();
         lock (_sourceLock)
         {
@@ -741,9 +767,10 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private void TellVideoFailure(string reason)
     {
         _videoFailure = reason;
-        if (_options.VideoFailed is { } told && _videoFailuresTold.Count < VideoFailuresToldMax && _videoFailuresTold.Add(reason))
+        if (_videoFailuresTold.Count < VideoFailuresToldMax && _videoFailuresTold.Add(reason))
         {
-            told(reason);
+            Events.Error("video", reason);
+            _options.VideoFailed?.Invoke(reason);
         }
     }
 
@@ -778,6 +805,13 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             }
 
             _state = new(++_version, _generation, state, _size, store, _sourceName, _monitors);
+
+            // Not that it was opened again for the next viewer.
+            if (_toldChange != (state, _sourceName, _size))
+            {
+                _toldChange = (state, _sourceName, _size);
+                Events.Changed(state, _sourceName, _size);
+            }
         }
 
         SignalViewers();
@@ -815,6 +849,13 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
                 _source?.Wake();
             }
         }
+    }
+
+    /// <summary>A viewer has said who it is.</summary>
+    internal void Greet(ViewerSession viewer)
+    {
+        Events.Joined(viewer);
+        CountVideoViewers();
     }
 
     /// <summary>A viewer has said what it decodes, or has left.</summary>
@@ -881,6 +922,11 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         ShareMeter.Viewers.Add(-1);
+        if (viewer.IsGreeted)
+        {
+            Events.Left(viewer, _time.GetMonotonicNanoseconds());
+        }
+
         CountVideoViewers();
         WakeThread(); // perhaps nobody looks any more
     }
@@ -901,5 +947,47 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
         }
 
         CloseIdleEncoders(s_encoderIdleMax);
+        TellStatistics(viewers);
+    }
+
+    private void Beat()
+    {
+        if (_viewers.Length == 0)
+        {
+            TellStatistics([]);
+        }
+    }
+
+    private void TellStatistics(ViewerSession[] viewers)
+    {
+        if (!Events.AreKept)
+        {
+            return;
+        }
+
+        lock (_tellLock)
+        {
+            (long AtNs, TimeSpan Cpu, long Captured, SentTotals Sent) before = _told;
+            _told = (_time.GetMonotonicNanoseconds(), Environment.CpuUsage.TotalTime, Interlocked.Read(ref _framesCaptured), Sent);
+            SharingStatistics statistics = new()
+            {
+                Seconds = (_told.AtNs - before.AtNs) * 1e-9,
+                ViewerCount = (uint)viewers.Length,
+                FramesCaptured = (ulong)(_told.Captured - before.Captured),
+                FramesSent = (ulong)(_told.Sent.Frames - before.Sent.Frames),
+                BytesSent = (ulong)(_told.Sent.Bytes - before.Sent.Bytes),
+                FramesMerged = (ulong)(_told.Sent.FramesMerged - before.Sent.FramesMerged),
+                ProcessorSeconds = (_told.Cpu - before.Cpu).TotalSeconds,
+            };
+            foreach (ViewerSession viewer in viewers)
+            {
+                if (viewer.IsGreeted)
+                {
+                    statistics.Viewers.Add(viewer.TakeStatistics());
+                }
+            }
+
+            Events.Told(statistics);
+        }
     }
 }

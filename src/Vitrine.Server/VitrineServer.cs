@@ -142,6 +142,7 @@ public sealed class VitrineServer : IAsyncDisposable
 
         string address = server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         server.EndPoint = new(options.Listen, new Uri(address).Port);
+        session.Events.HostStarted(server.EndPoint.ToString());
         if (!IPAddress.IsLoopback(options.Listen))
         {
             server.OpenQuic();
@@ -170,6 +171,7 @@ public sealed class VitrineServer : IAsyncDisposable
         using CancellationTokenSource deadline = new(TimeSpan.FromMilliseconds(500)); // requests for files that are under way
         await _app.StopAsync(deadline.Token);
         await ReleaseAsync();
+        _session.Events.HostStopped(HasFailed ? "It had an error of its own." : "It was told to.");
     }
 
     /// <inheritdoc/>
@@ -209,6 +211,11 @@ public sealed class VitrineServer : IAsyncDisposable
             if (_quic is null)
             {
                 _quic = StartQuic(EndPoint, _options.QuicCongestion, out string why);
+                if (why.Length > 0 && why != QuicFailure)
+                {
+                    _session.Events.Error("quic", why);
+                }
+
                 QuicFailure = why;
             }
 

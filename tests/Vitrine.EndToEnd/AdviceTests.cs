@@ -80,7 +80,7 @@ public sealed class AdviceTests : IDisposable
         await using ChildProcess host = network.Far.Start(
             program[0],
             [
-                .. program.Skip(1), "share", "--display", display.Name, "--listen", network.Far.Address.ToString(), "--port", $"{Port}", "--token", Token,
+                .. program.Skip(1), "share", "--display", display.Name, "--listen", network.Far.Address.ToString(), "--port", $"{Port}", "--token", Token, "--events", "off",
                 "--cert", _certificate.CertificatePath, "--key", _certificate.KeyPath, "--ready-file", ready,
             ]);
         host.IgnoreOutput();

@@ -65,6 +65,8 @@ internal sealed class Setting
         new("administer", "on|off", "makes a second token, for programs, that may also see who looks, and stop and start sharing (default: off)", "on or off", text => text is "on" or "off"),
         new("quic", "on|off|cubic|bbr", "whether programs may also come over QUIC, on the same number of a UDP port, and with which congestion control; on is cubic (default: on)", "on, off, cubic or bbr", text => text is "on" or "off" or "cubic" or "bbr"),
         new("quic-threads", "N", $"threads that speak QUIC, where one processor is not enough for it (default: {ShareSettings.DefaultQuicThreads})", $"1 to {ShareSettings.QuicThreadsMax}", IsNumber(1, ShareSettings.QuicThreadsMax)),
+        new("events", "on|off", "whether what happens is kept: vitrine events tail shows it (default: on)", "on or off", text => text is "on" or "off"),
+        new("events-folder", "FOLDER", "where events are kept; one host has it at a time (default: vitrine/events in $XDG_STATE_HOME, else in ~/.local/state)", "a folder", IsText(4096)),
         new("cpus", "LIST", "processors to run on (default: all); measure before: it rarely helps", $"numbers below {ThreadScheduling.ProcessorsMax} and ranges, such as 0-3,6", text => TryParseProcessors(text, out _)),
         new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}, with administer on \"administerToken\" too", "a file", IsText(4096)),
     ];

@@ -70,6 +70,11 @@ internal sealed class ShareSettings
 
     public int QuicThreads { get; set; } = DefaultQuicThreads;
 
+    /// <summary>«on» or «off».</summary>
+    public string Events { get; set; } = "on";
+
+    public string? EventsFolder { get; set; }
+
     public string? Cpus { get; set; }
 
     public string? ReadyFile { get; set; }

@@ -2,10 +2,13 @@ using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
 using Vitrine.Codecs.H264;
+using Vitrine.Events.Hosts;
 using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
 using Vitrine.Server;
+using Vitrine.Server.Access;
 using Vitrine.Transports.Quic;
+using Vitrine.Wire.V1;
 
 namespace Vitrine.Cli.Sharing;
 
@@ -108,8 +111,59 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
     private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace)
     {
         using StopSignal stop = new();
+        HostEvents? events = settings.Events == "on" ? KeepEvents(options) : null;
+        try
+        {
+            return await ShareAsync(options, trace, events?.Recorder, stop.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            await EndAsync(events).ConfigureAwait(false);
+        }
+    }
+
+    private HostEvents? KeepEvents(ServerOptions options)
+    {
+        try
+        {
+            EventSource source = new()
+            {
+                HostId = HostIdentity.Load(options.ConfigDirectory),
+                HostName = Environment.MachineName,
+                SessionId = Guid.NewGuid().ToString("N"),
+                ProcessId = (uint)Environment.ProcessId,
+                Version = typeof(ShareRun).Assembly.GetName().Version?.ToString(3) ?? "",
+            };
+            return HostEvents.Start(settings.EventsFolder ?? HostEvents.DefaultFolder, source, TimeProvider.System, NotKept);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        {
+            NotKept(unusable.Message);
+            return null;
+        }
+    }
+
+    private void NotKept(string reason) =>
+        terminal.Warn("Sharing goes on, and something about its events does not work.", reason, "--events-folder FOLDER keeps them elsewhere, --events off not at all.");
+
+    // A disk that hangs does not hold up the end.
+    private async Task EndAsync(HostEvents? events)
+    {
+        try
+        {
+            await (events?.DisposeAsync().AsTask() ?? Task.CompletedTask).WaitAsync(s_goodbyeTimeout).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            terminal.Warn("The last events are not kept.", "The disk does not answer.");
+        }
+    }
+
+    private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace, EventRecorder? events, CancellationToken stop)
+    {
         await using ShareSession session = new(Open, new ShareOptions
         {
+            Events = events,
             FramesPerSecondMax = settings.Fps,
             Video = settings.Video == "on",
             Encoder = settings.Encoder,
@@ -144,7 +198,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
 
         await using (server)
         {
-            return await ServeAsync(session, server, options, stop.Token).ConfigureAwait(false);
+            return await ServeAsync(session, server, options, stop).ConfigureAwait(false);
         }
     }
 

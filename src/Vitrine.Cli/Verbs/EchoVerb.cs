@@ -2,15 +2,17 @@ using System.CommandLine;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Vitrine.Lab.Events;
 using Vitrine.Lab.Transport;
 
 namespace Vitrine.Cli.Verbs;
 
-/// <summary>The two ends of the transport laboratory, for machines that are not this one.</summary>
+/// <summary>What laboratories run in processes of their own: the two ends of the transport laboratory, also for machines that are not this one, and what the
+/// crash series kills.</summary>
 internal sealed class EchoVerb : Verb
 {
     private readonly Terminal _terminal;
-    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch");
+    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch|events-keep|events-follow", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise; events-keep, events-follow: keep events, and read them, until they are killed" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch", "events-keep", "events-follow");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP, and the five after it of UDP; 0: any" };
     private readonly Option<int> _quicThreads = new("--quic-threads") { HelpName = "NUMBER", Description = "serve: threads that speak QUIC, for each of its ports (default: 1)", DefaultValueFactory = _ => 1 };
@@ -43,6 +45,8 @@ internal sealed class EchoVerb : Verb
             "stream" => StreamAgent.RunAsync,
             "attack" => AttackAgent.RunAsync,
             "handshakes" => HandshakeAgent.RunAsync,
+            "events-keep" => CrashAgent.KeepAsync,
+            "events-follow" => CrashAgent.FollowAsync,
             "watch" => (input, output, token) => LiveAgent.RunAsync(input, output, _terminal.Error, token),
             _ => null,
         };

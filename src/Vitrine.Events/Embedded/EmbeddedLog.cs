@@ -38,6 +38,8 @@ public sealed class EmbeddedLog : IEventLog
     private long _nextOffset;
     private long _endOffset;
     private long _timeMicros;
+    private long _writes; // the writer's
+    private long _bytesWritten;
     private bool _isClosed;
 
     private EmbeddedLog(EmbeddedLogOptions options, FileStream ownership, Recovered recovered)
@@ -70,6 +72,12 @@ public sealed class EmbeddedLog : IEventLog
     /// <summary>One more than that of the last event that is durable.</summary>
     public long EndOffset => Volatile.Read(ref _endOffset);
 
+    /// <summary>Times that something was written and made durable, since it was opened.</summary>
+    public long Writes => Volatile.Read(ref _writes);
+
+    /// <summary>Bytes that were written so.</summary>
+    public long BytesWritten => Volatile.Read(ref _bytesWritten);
+
     internal EmbeddedLogOptions Options => _options;
 
     /// <summary>Opens a log, or makes it.</summary>
@@ -80,7 +88,15 @@ public sealed class EmbeddedLog : IEventLog
         FileStream? ownership = null;
         try
         {
-            Directory.CreateDirectory(options.Folder);
+            if (OperatingSystem.IsWindows())
+            {
+                Directory.CreateDirectory(options.Folder); // a profile is closed to other users there
+            }
+            else
+            {
+                Directory.CreateDirectory(options.Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            }
+
             ownership = Own(options.Folder);
             EmbeddedLog log = new(options, ownership, Recover(options));
             log._writer.Start();
@@ -400,6 +416,8 @@ public sealed class EmbeddedLog : IEventLog
         RandomAccess.Write(_file!, frames, _length);
         RandomAccess.FlushToDisk(_file!);
         _length += frames.Length;
+        Volatile.Write(ref _bytesWritten, _bytesWritten + frames.Length);
+        Volatile.Write(ref _writes, _writes + 1);
     }
 
     private void BeginSegment(long firstOffset, long timeMicros)

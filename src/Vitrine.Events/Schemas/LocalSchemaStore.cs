@@ -36,6 +36,21 @@ public sealed partial class LocalSchemaStore : ISchemaStore, IDisposable
         }
     }
 
+    /// <summary>Opens the file of another process to look schemas up: it is read again when one is asked for that it did not have.</summary>
+    /// <param name="path">Where.</param>
+    /// <exception cref="SchemaStoreException">It cannot be opened, or is damaged elsewhere than at its end.</exception>
+    public static LocalSchemaStore OpenToRead(string path)
+    {
+        try
+        {
+            return Open(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new SchemaStoreException(SchemaStoreFailure.Failed, $"The schemas in {path} cannot be opened: {exception.Message}", exception);
+        }
+    }
+
     /// <summary>Takes over an open file.</summary>
     internal static LocalSchemaStore Open(FileStream file)
     {
@@ -60,6 +75,11 @@ public sealed partial class LocalSchemaStore : ISchemaStore, IDisposable
     public ValueTask<int> RegisterAsync(string subject, FileDescriptor schema, CancellationToken cancellationToken = default)
     {
         SchemaSubject.Check(subject, schema);
+        if (!_file.CanWrite)
+        {
+            throw new InvalidOperationException($"{_file.Name} was opened to be read.");
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
         FileDescriptorProto parsed = FileDescriptorProto.Parser.ParseFrom(schema.SerializedData);
         lock (_lock)
@@ -87,6 +107,13 @@ public sealed partial class LocalSchemaStore : ISchemaStore, IDisposable
     {
         lock (_lock)
         {
+            if (!_schemas.ContainsKey(id) && !_file.CanWrite)
+            {
+                _subjects.Clear();
+                _file.Position = 0;
+                Load();
+            }
+
             return ValueTask.FromResult(_schemas.GetValueOrDefault(id));
         }
     }
@@ -128,7 +155,7 @@ public sealed partial class LocalSchemaStore : ISchemaStore, IDisposable
             at += length + 1;
         }
 
-        if (at < bytes.Length)
+        if (at < bytes.Length && _file.CanWrite)
         {
             _file.SetLength(at);
             _file.Position = at;

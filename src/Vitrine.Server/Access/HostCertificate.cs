@@ -13,8 +13,6 @@ internal static class HostCertificate
     // Viewers refuse an expired one, whatever its fingerprint, and a host that runs loads none: it is made anew at a start before that.
     private const int RenewDays = 60;
 
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
     /// <exception cref="ServerStartException">It cannot be read, made or kept.</exception>
     public static X509Certificate2 Load(ServerOptions options, TimeProvider time)
     {
@@ -48,15 +46,6 @@ internal static class HostCertificate
 
     private static X509Certificate2 ReadOrMake(ServerOptions options, TimeProvider time)
     {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(options.ConfigDirectory); // a profile is closed to other users there
-        }
-        else
-        {
-            Directory.CreateDirectory(options.ConfigDirectory, OwnerOnly | UnixFileMode.UserExecute);
-        }
-
         string path = Path.Combine(options.ConfigDirectory, "certificate.pem");
         bool isThere = File.Exists(path);
         if (isThere)
@@ -74,29 +63,7 @@ internal static class HostCertificate
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using X509Certificate2 made = Make(key, time);
 
-        // Written under a name of its own and moved, so that nobody reads half a file.
-        string temporary = $"{path}.{Guid.NewGuid():N}";
-        FileStreamOptions create = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            create.UnixCreateMode = OwnerOnly;
-        }
-
-        using (StreamWriter writer = new(new FileStream(temporary, create)))
-        {
-            writer.WriteLine(made.ExportCertificatePem());
-            writer.WriteLine(key.ExportPkcs8PrivateKeyPem());
-        }
-
-        try
-        {
-            File.Move(temporary, path, overwrite: isThere);
-        }
-        catch (IOException) when (!isThere && File.Exists(path))
-        {
-            File.Delete(temporary); // another start was first: its certificate is this user's
-        }
-
+        OwnerFile.Write(path, $"{made.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}\n", replaces: isThere);
         return Read(path, null);
     }
 

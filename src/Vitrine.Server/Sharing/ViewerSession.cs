@@ -5,6 +5,7 @@ using Vitrine.Frames;
 using Vitrine.Server.Metrics;
 using Vitrine.Transports;
 using Vitrine.Wire;
+using Vitrine.Wire.V1;
 
 namespace Vitrine.Server.Sharing;
 
@@ -88,12 +89,15 @@ internal sealed class ViewerSession : IDisposable
     private bool _hasEnded;
     private ITimer? _abortTimer;
     private string _endReason = "left";
+    private readonly LatencyTally? _latency; // of the time since the last statistics, where they are kept
+    private (long Frames, long Bytes, long Merged) _told;
 
     public ViewerSession(ShareSession share, long id, IPacketConnection connection, ViewerGrants grants, TimeProvider time)
     {
         (_share, Id, _connection, _grants, _time) = (share, id, connection, grants, time);
         _link = new(share.VideoBitsPerSecond.Floor, share.VideoBitsPerSecond.Ceiling);
         _joinedNs = _progressNs = time.GetMonotonicNanoseconds();
+        _latency = share.Events.AreKept ? new() : null;
     }
 
     /// <summary>Number within the session, from 1.</summary>
@@ -160,6 +164,9 @@ internal sealed class ViewerSession : IDisposable
 
     /// <summary>How long it keeps the second quality at least.</summary>
     public long QualityPauseNs => _pauseNs;
+
+    /// <summary>Why it ended, after <see cref="RunAsync"/>.</summary>
+    public string EndReason => _endReason;
 
     /// <summary>Whether it has said what it decodes.</summary>
     public bool IsGreeted => _isGreeted;
@@ -264,6 +271,21 @@ internal sealed class ViewerSession : IDisposable
                 _connection.Abort();
             }
         }
+    }
+
+    /// <summary>Its figures since the last time. One caller.</summary>
+    public ViewerStatistics TakeStatistics()
+    {
+        (long Frames, long Bytes, long Merged) now = (FramesSent, BytesSent, FramesMerged), before = _told;
+        _told = now;
+        return new()
+        {
+            ViewerId = (ulong)Id,
+            FramesSent = (ulong)(now.Frames - before.Frames),
+            BytesSent = (ulong)(now.Bytes - before.Bytes),
+            FramesMerged = (ulong)(now.Merged - before.Merged),
+            Latency = _latency?.Take(),
+        };
     }
 
     /// <summary>Once a second: statistics while frames flow, and a look whether the viewer lives.</summary>
@@ -648,7 +670,7 @@ internal sealed class ViewerSession : IDisposable
                 _decodesVideo = hello.Capabilities.HasFlag(ViewerCapabilities.H264);
                 Name = hello.Name;
                 _isGreeted = true;
-                _share.CountVideoViewers();
+                _share.Greet(this);
                 _signal.Set(inline: true);
             }
 
@@ -749,7 +771,7 @@ internal sealed class ViewerSession : IDisposable
 
     private void NoteProgress() => Interlocked.Exchange(ref _progressNs, _time.GetMonotonicNanoseconds());
 
-    private static void Record(in FrameInFlight frame, in Presented presented)
+    private void Record(in FrameInFlight frame, in Presented presented)
     {
         if (frame.OriginNs == 0)
         {
@@ -765,6 +787,7 @@ internal sealed class ViewerSession : IDisposable
         {
             RecordStage(ShareMeter.StagePresent, presented.DecodedNs, presented.PresentedNs);
             RecordStage(ShareMeter.StageTotal, frame.OriginNs, presented.PresentedNs);
+            _latency?.Record((presented.PresentedNs - frame.OriginNs) * 1e-6);
         }
     }
 

@@ -9,9 +9,14 @@ internal static class Appender
 {
     private const int Lanes = 8;
 
-    /// <summary>Arguments: the folder, and the first number.</summary>
+    /// <summary>Arguments: the folder, and the first number; a third one: <see cref="Processing.ProcessingHost"/>.</summary>
     public static async Task<int> Main(string[] arguments)
     {
+        if (arguments is [_, _, _])
+        {
+            await Processing.ProcessingHost.RunAsync(arguments[0], long.Parse(arguments[1], CultureInfo.InvariantCulture));
+        }
+
         await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = arguments[0], SegmentBytes = 64 << 10 });
         long next = long.Parse(arguments[1], CultureInfo.InvariantCulture);
         Lock gate = new();

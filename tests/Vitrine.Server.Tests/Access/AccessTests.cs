@@ -186,3 +186,41 @@ public sealed class HostCertificateTests
         public override DateTimeOffset GetUtcNow() => Now;
     }
 }
+
+public sealed class HostIdentityTests
+{
+    [Fact]
+    public void MadeOnFirstUse_AndTheSameEverSince_ForManyAtOnce()
+    {
+        using TemporaryFolder folder = new();
+        string config = Path.Combine(folder.Path, "vitrine");
+        string[] ids = new string[8];
+        using Barrier together = new(ids.Length);
+        Thread[] starts = [.. Enumerable.Range(0, ids.Length).Select(i => new Thread(() =>
+        {
+            together.SignalAndWait();
+            ids[i] = HostIdentity.Load(config);
+        }))];
+        Array.ForEach(starts, start => start.Start());
+        Array.ForEach(starts, start => start.Join());
+        Assert.Single(ids.Distinct());
+        Assert.Matches("^[0-9a-f]{32}$", ids[0]);
+        Assert.Equal(ids[0], HostIdentity.Load(config));
+        string file = Assert.Single(Directory.GetFiles(config));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("not an id")]
+    [InlineData("0123456789abcdef0123456789abcdef0123")]
+    public void FileThatIsNone_IsSaid(string content)
+    {
+        using TemporaryFolder folder = new();
+        string path = Path.Combine(folder.Path, "host-id");
+        File.WriteAllText(path, content);
+        IOException said = Assert.Throws<IOException>(() => HostIdentity.Load(folder.Path));
+        Assert.Contains(path, said.Message, StringComparison.Ordinal);
+        Assert.Equal(content, File.ReadAllText(path));
+    }
+}

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Globalization;
+using Vitrine.Events;
+using Vitrine.Events.Embedded;
+using Vitrine.Measurement;
+
+namespace Vitrine.Lab.Events;
+
+/// <summary>Appends that wait until they are durable, by some callers at a time, beside raw writes of as many bytes as the log wrote at a
+/// time.</summary>
+internal static class AppendRounds
+{
+    private const int EventBytes = 1024;
+    private const string Topic = "lab";
+
+    private static readonly int[] s_callers = [1, 16, 64];
+
+    public static async Task RunAsync(RunBuilder run, string folder, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+    {
+        int rounds = options.Quick ? 1 : 5;
+        TimeSpan time = TimeSpan.FromSeconds(options.Quick ? 1 : 4), warm = TimeSpan.FromSeconds(0.5);
+        using RawFile raw = new(folder);
+        await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = Path.Combine(folder, "log"), RetentionBytes = 256 << 20 });
+        foreach (int callers in s_callers)
+        {
+            List<Appended> own = [];
+            List<(double PerSecond, double P99Ms)> peer = [];
+            LatencyHistogram ownLatency = new(), peerLatency = new();
+            for (int round = 0; round < rounds; round++)
+            {
+                report($"Appends of 1 KB, {callers} at a time", (Array.IndexOf(s_callers, callers) + ((double)round / rounds)) / s_callers.Length);
+                cancellationToken.ThrowIfCancellationRequested();
+                await PlayAsync(log, callers, warm);
+                Appended appended = await PlayAsync(log, callers, time);
+                own.Add(appended);
+                ownLatency.Add(appended.Latency);
+
+                // The same batches: as many bytes at a time as the log wrote.
+                int batchBytes = (int)Math.Round(appended.BytesAWrite);
+                LatencyHistogram latency = new();
+                raw.Play(batchBytes, warm, null);
+                double batches = raw.Play(batchBytes, time, latency);
+                peer.Add((batches * appended.EventsAWrite, latency.P99Ns / 1e6));
+                peerLatency.Add(latency);
+            }
+
+            string name = $"embedded/append-{callers}x1KB", rawName = $"raw-file/append-{callers}x1KB";
+            run.Add(RoundSeries.ToCase(name, ownLatency, Parameters(callers, rounds), new Dictionary<string, double>
+            {
+                ["eventsPerSecond"] = RoundSeries.Median([.. own.Select(each => each.PerSecond)]),
+                ["eventsAWrite"] = RoundSeries.Median([.. own.Select(each => each.EventsAWrite)]),
+                ["cpuUsPerEvent"] = RoundSeries.Median([.. own.Select(each => each.CpuUsPerEvent)]),
+                ["allocatedBytesPerEvent"] = RoundSeries.Median([.. own.Select(each => each.AllocatedBytesPerEvent)]),
+            }));
+            run.Add(RoundSeries.ToCase(rawName, peerLatency, Parameters(callers, rounds), new Dictionary<string, double>
+            {
+                ["eventsPerSecond"] = RoundSeries.Median([.. peer.Select(each => each.PerSecond)]),
+            }));
+            Transport.LoadRounds.AddRatio(
+                run, $"{name} eventsPerSecond vs raw-file", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
+            Transport.LoadRounds.AddRatio(
+                run, $"{name} p99Ms vs raw-file", [.. own.Select(each => each.Latency.P99Ns / 1e6)], [.. peer.Select(each => each.P99Ms)], 1.5);
+            run.AddGoal($"{name} allocatedBytesPerEvent", RoundSeries.Median([.. own.Select(each => each.AllocatedBytesPerEvent)]), 0.5);
+        }
+    }
+
+    private static async Task<Appended> PlayAsync(EmbeddedLog log, int callers, TimeSpan time)
+    {
+        long writes = log.Writes, written = log.BytesWritten, allocated = 0;
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
+        LatencyHistogram[] latencies = [.. Enumerable.Range(0, callers).Select(_ => new LatencyHistogram())];
+        long begun = Stopwatch.GetTimestamp();
+        allocated = GC.GetTotalAllocatedBytes(precise: true);
+        await Task.WhenAll(latencies.Select((latency, caller) => Task.Run(() => AppendAsync(log, caller, latency, begun, time))));
+        double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
+        LatencyHistogram all = new();
+        Array.ForEach(latencies, all.Add);
+        double events = all.Count;
+        return new(
+            all, events / seconds, events / (log.Writes - writes), (log.BytesWritten - written) / (double)(log.Writes - writes),
+            (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / events, allocated / events);
+    }
+
+    private static async Task AppendAsync(EmbeddedLog log, int caller, LatencyHistogram latency, long begun, TimeSpan time)
+    {
+        EventBatch batch = new();
+        byte[] value = new byte[EventBytes];
+        new Random(caller).NextBytes(value);
+        batch.Add(Topic, BitConverter.GetBytes(caller), value);
+        while (Stopwatch.GetElapsedTime(begun) < time)
+        {
+            long at = Stopwatch.GetTimestamp();
+            await log.AppendAsync(batch);
+            latency.Record((long)Stopwatch.GetElapsedTime(at).TotalNanoseconds);
+        }
+    }
+
+    private static Dictionary<string, string> Parameters(int callers, int rounds) => new()
+    {
+        ["callers"] = callers.ToString(CultureInfo.InvariantCulture),
+        ["eventBytes"] = EventBytes.ToString(CultureInfo.InvariantCulture),
+        ["rounds"] = rounds.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private sealed record Appended(
+        LatencyHistogram Latency, double PerSecond, double EventsAWrite, double BytesAWrite, double CpuUsPerEvent, double AllocatedBytesPerEvent);
+}
