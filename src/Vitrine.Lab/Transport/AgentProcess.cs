@@ -63,7 +63,9 @@ internal sealed class HandshakeProcess(ChildProcess child)
 internal sealed class StreamProcess(ChildProcess child) : AgentProcess<StreamOrder, StreamResult>(child, EchoJson.Default.StreamOrder, EchoJson.Default.StreamResult)
 {
     /// <summary>Starts one.</summary>
-    public static StreamProcess Start(LabOptions options) => new(Start(options, "stream", null));
+    /// <param name="options">Of the lab.</param>
+    /// <param name="start">Starts a program; null: as others are.</param>
+    public static StreamProcess Start(LabOptions options, Func<string, IEnumerable<string>, ChildProcess>? start = null) => new(Start(options, "stream", start));
 
     /// <summary>As <see cref="AgentProcess{TOrder, TResult}.PlayAsync"/>.</summary>
     /// <exception cref="LaboratoryException">It went wrong.</exception>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Vitrine.Measurement;
 using Vitrine.Transports;
 
@@ -26,21 +27,40 @@ internal static class HostileRounds
     /// <summary>Longer than a handshake may take: what was begun has been given up.</summary>
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(12);
 
+    private static readonly string[] s_firstOfAll = ["--rr", "1"];
+
     private static readonly AttackKind[] s_kinds = [AttackKind.Resets, AttackKind.Handshakes, AttackKind.Readers, AttackKind.Bombs, AttackKind.Headers];
 
+    /// <summary>Starts the server and the honest client so that they have the processor at once whenever they want it, where this user may (root, or
+    /// CAP_SYS_NICE): attackers stand for other machines, and an ordinary thread that wakes beside five that never sleep waits for the kernel to look,
+    /// some milliseconds, even if those run at the priority of what is idle.</summary>
+    /// <returns>Null: this user may not, and they run as ordinary threads do.</returns>
+    private static async Task<Func<string, IEnumerable<string>, ChildProcess>?> FindStartAsync(RunBuilder run, CancellationToken cancellationToken)
+    {
+        string chrt = ChildProcess.Find("chrt") ?? throw new MissingRequirementException("chrt", "util-linux");
+        (int refused, _, _) = await ChildProcess.RunAsync(chrt, [.. s_firstOfAll, "true"], null, cancellationToken);
+        if (refused != 0)
+        {
+            run.NotMeasured("What attackers cost, apart from what their programs take of this machine's processors: that takes root, or CAP_SYS_NICE. Compare with the rounds beside threads that only spin.");
+            return null;
+        }
+
+        return (program, arguments) => ChildProcess.Start(chrt, [.. s_firstOfAll, program, .. arguments]);
+    }
+
     /// <param name="run">Takes the figures.</param>
-    /// <param name="server">Is attacked.</param>
-    /// <param name="certificate">Its.</param>
+    /// <param name="certificate">The server's.</param>
     /// <param name="options">How long.</param>
     /// <param name="isTogether">One of each kind at a time, which is what is asked for.</param>
     /// <param name="isByKind">Five of a kind, one kind after another: which one does it.</param>
     /// <param name="report">What is done, and how much of it.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task RunAsync(
-        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, bool isTogether, bool isByKind, Action<string, double> report,
-        CancellationToken cancellationToken)
+        RunBuilder run, EchoCertificate certificate, LabOptions options, bool isTogether, bool isByKind, Action<string, double> report, CancellationToken cancellationToken)
     {
-        await using StreamProcess honest = StreamProcess.Start(options);
+        Func<string, IEnumerable<string>, ChildProcess>? start = await FindStartAsync(run, cancellationToken);
+        await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), start, cancellationToken);
+        await using StreamProcess honest = StreamProcess.Start(options, start);
         await using AttackProcess hostile = AttackProcess.Start(options);
         List<(string What, AttackKind[] Kinds, int Rounds)> attacks = isTogether ? [("all", s_kinds, options.Quick ? 1 : 5)] : [];
         if (isByKind)

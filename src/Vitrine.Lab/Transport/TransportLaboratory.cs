@@ -62,7 +62,7 @@ public sealed class TransportLaboratory : ILaboratory
         }
 
         bool hasHostile = Runs(Hostile, inQuick: false), hasHostileKinds = options.Only.Contains(HostileKinds);
-        if (Runs(Stalled, inQuick: false) || hasHostile || hasHostileKinds || options.Only.Contains(Handshakes))
+        if (Runs(Stalled, inQuick: false) || options.Only.Contains(Handshakes))
         {
             await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
             if (Runs(Stalled, inQuick: false))
@@ -70,16 +70,16 @@ public sealed class TransportLaboratory : ILaboratory
                 await StalledRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
             }
 
-            if (hasHostile || hasHostileKinds)
-            {
-                await HostileRounds.RunAsync(
-                    run, server, certificate, options, hasHostile, hasHostileKinds, (what, done) => progress.Report(new(what, done)), cancellationToken);
-            }
-
             if (options.Only.Contains(Handshakes))
             {
                 await HandshakeRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
             }
+        }
+
+        if (hasHostile || hasHostileKinds)
+        {
+            await HostileRounds.RunAsync(
+                run, certificate, options, hasHostile, hasHostileKinds, (what, done) => progress.Report(new(what, done)), cancellationToken);
         }
 
         if (Runs(Setup))
