@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
+using Vitrine.Wire;
 
 namespace Vitrine.Events.Schemas;
 
@@ -136,7 +137,7 @@ public sealed class EventFormat<T>(ISchemaStore store)
         {
             message.MergeFrom(payload);
         }
-        catch (InvalidProtocolBufferException exception)
+        catch (Exception exception) when (MalformedMessage.IsCause(exception))
         {
             throw new EventFormatException(EventFormatFailure.Serialisation, $"It is no {message.Descriptor.FullName}: {exception.Message}", exception);
         }

@@ -1,5 +1,5 @@
-using Google.Protobuf;
 using Google.Protobuf.Reflection;
+using Vitrine.Wire;
 
 namespace Vitrine.Events.Schemas;
 
@@ -40,7 +40,7 @@ internal static class SchemaSubject
         {
             return FileDescriptorProto.Parser.ParseFrom(bytes);
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception exception) when (MalformedMessage.IsCause(exception))
         {
             return null;
         }

@@ -1,5 +1,7 @@
 using System.Buffers;
 using Google.Protobuf;
+using Google.Protobuf.Collections;
+using Google.Protobuf.WellKnownTypes;
 using Vitrine.Wire;
 
 namespace Vitrine.Transports.Calls;
@@ -17,9 +19,23 @@ internal static class CallMessages
         {
             into.MergeFrom(bytes);
         }
-        catch (InvalidProtocolBufferException exception)
+        catch (Exception exception) when (MalformedMessage.IsCause(exception))
         {
             throw new CallException(CallStatusCode.Internal, $"The bytes are no {into.Descriptor.FullName}: {exception.Message}", innerException: exception);
+        }
+    }
+
+    /// <summary>Reads the details of a status, <c>google.rpc.Status</c>; none where the bytes are no such message: a bad detail must not hide the
+    /// status.</summary>
+    public static RepeatedField<Any> ReadDetails(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return bytes.IsEmpty ? [] : Wire.Rpc.Status.Parser.ParseFrom(bytes).Details;
+        }
+        catch (Exception exception) when (MalformedMessage.IsCause(exception))
+        {
+            return [];
         }
     }
 }

@@ -68,20 +68,6 @@ internal static class GrpcStatus
         _ => CallStatusCode.Internal,
     };
 
-    private static RepeatedField<Any> ReadDetails(string? details)
-    {
-        if (details is null || !GrpcHeaders.TryReadBytes(details, out byte[] bytes))
-        {
-            return [];
-        }
-
-        try
-        {
-            return Wire.Rpc.Status.Parser.ParseFrom(bytes).Details;
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            return []; // a bad detail must not hide the status
-        }
-    }
+    private static RepeatedField<Any> ReadDetails(string? details) =>
+        details is not null && GrpcHeaders.TryReadBytes(details, out byte[] bytes) ? CallMessages.ReadDetails(bytes) : [];
 }

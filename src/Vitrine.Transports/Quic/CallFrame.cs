@@ -2,8 +2,6 @@ using System.Buffers;
 using System.Text;
 using System.Text.Unicode;
 using Google.Protobuf;
-using Google.Protobuf.Collections;
-using Google.Protobuf.WellKnownTypes;
 using Vitrine.Transports.Calls;
 
 namespace Vitrine.Transports.Quic;
@@ -196,7 +194,7 @@ internal static class CallFrame
             return false;
         }
 
-        failure = code == CallStatusCode.Ok ? null : new(code, Encoding.UTF8.GetString(text), ReadDetails(details));
+        failure = code == CallStatusCode.Ok ? null : new(code, Encoding.UTF8.GetString(text), CallMessages.ReadDetails(details));
         return true;
     }
 
@@ -365,17 +363,5 @@ internal static class CallFrame
         Wire.Rpc.Status status = new();
         status.Details.AddRange(failure.Details);
         return status.CalculateSize() <= DetailsBytesMax ? status.ToByteArray() : [];
-    }
-
-    private static RepeatedField<Any> ReadDetails(ReadOnlySpan<byte> details)
-    {
-        try
-        {
-            return details.IsEmpty ? [] : Wire.Rpc.Status.Parser.ParseFrom(details).Details;
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            return []; // a bad detail must not hide the status
-        }
     }
 }
