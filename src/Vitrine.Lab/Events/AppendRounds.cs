@@ -66,20 +66,25 @@ internal static class AppendRounds
 
     private static async Task<Appended> PlayAsync(EmbeddedLog log, int callers, TimeSpan time)
     {
-        long writes = log.Writes, written = log.BytesWritten, allocated = 0;
+        long writes = log.Writes, written = log.BytesWritten;
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
         LatencyHistogram[] latencies = [.. Enumerable.Range(0, callers).Select(_ => new LatencyHistogram())];
         long begun = Stopwatch.GetTimestamp();
-        allocated = GC.GetTotalAllocatedBytes(precise: true);
-        await Task.WhenAll(latencies.Select((latency, caller) => Task.Run(() => AppendAsync(log, caller, latency, begun, time))));
+        Task appending = Task.WhenAll(latencies.Select((latency, caller) => Task.Run(() => AppendAsync(log, caller, latency, begun, time))));
+
+        // In the middle: what callers begin and end with is theirs.
+        await Task.Delay(time / 4);
+        (long allocated, long offset) = (GC.GetTotalAllocatedBytes(precise: true), log.EndOffset);
+        await Task.Delay(time / 2);
+        double allocatedPerEvent = (double)(GC.GetTotalAllocatedBytes(precise: true) - allocated) / (log.EndOffset - offset);
+        await appending;
         double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
         LatencyHistogram all = new();
         Array.ForEach(latencies, all.Add);
         double events = all.Count;
         return new(
             all, events / seconds, events / (log.Writes - writes), (log.BytesWritten - written) / (double)(log.Writes - writes),
-            (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / events, allocated / events);
+            (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / events, allocatedPerEvent);
     }
 
     private static async Task AppendAsync(EmbeddedLog log, int caller, LatencyHistogram latency, long begun, TimeSpan time)

@@ -32,7 +32,7 @@ internal static class CrashRounds
         {
             for (int kill = 0; kill < kills; kill++)
             {
-                report($"Killed {kill} times", 0.05 + (0.9 * kill / kills));
+                report("Killing, at random moments", 0.05 + (0.9 * kill / kills));
                 host ??= await Child.StartAsync(options, "events-keep", $"{kept}\t{++hosts * NumbersAStart}", cancellationToken);
                 reader ??= await Child.StartAsync(options, "events-follow", $"{kept}\t{Next()}", cancellationToken);
                 await Task.Delay(Random.Shared.Next(1, 600), cancellationToken);
