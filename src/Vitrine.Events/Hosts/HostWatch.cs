@@ -135,41 +135,38 @@ public sealed class HostWatch(EventStamp stamp, HostWatchLimits limits) : EventW
                 return; // more than any host takes
             }
 
-            host.Viewers.Add(watched = new() { ViewerId = viewer.ViewerId });
+            host.Viewers.Add(watched = new() { ViewerId = viewer.ViewerId, Latency = new(), Frames = new() });
         }
 
-        double latencyMs = LatencyCounts.PercentileMs(viewer.Latency, 0.95);
         if (viewer.Latency is { Counts.Count: > 0 })
         {
-            bool isLate = latencyMs > limits.LatencyP95MsMax;
-            (watched.Late, watched.InTime) = isLate ? (watched.Late + 1, 0u) : (0u, watched.InTime + 1);
-            if (watched.Late >= limits.SamplesBad)
-            {
-                Raise(
-                    host, Alert.Types.Kind.Latency, viewer.ViewerId, taken, latencyMs, limits.LatencyP95MsMax,
-                    string.Create(CultureInfo.InvariantCulture, $"Viewer {viewer.ViewerId} of {host.Source.HostName} sees changes {latencyMs:0} ms late (95 of 100 frames are faster)."), outputs);
-            }
-            else if (watched.InTime >= limits.SamplesGood)
-            {
-                Clear(host, Alert.Types.Kind.Latency, viewer.ViewerId, taken, outputs);
-            }
+            double latencyMs = LatencyCounts.PercentileMs(viewer.Latency, 0.95);
+            Judge(
+                host, watched, watched.Latency, Alert.Types.Kind.Latency, latencyMs > limits.LatencyP95MsMax, latencyMs, limits.LatencyP95MsMax,
+                FormattableString.Invariant($"sees changes {latencyMs:0} ms late (95 of 100 frames are faster)."), taken, outputs);
         }
 
-        ulong frames = viewer.FramesSent + viewer.FramesMerged;
-        if (frames > 0)
+        if (viewer.FramesSent + viewer.FramesMerged is > 0 and var frames)
         {
             double share = (double)viewer.FramesSent / frames;
-            (watched.Starved, watched.Fed) = share < limits.FramesShareMin ? (watched.Starved + 1, 0u) : (0u, watched.Fed + 1);
-            if (watched.Starved >= limits.SamplesBad)
-            {
-                Raise(
-                    host, Alert.Types.Kind.Starved, viewer.ViewerId, taken, share, limits.FramesShareMin,
-                    string.Create(CultureInfo.InvariantCulture, $"Viewer {viewer.ViewerId} of {host.Source.HostName} gets {share:P0} of the frames one by one: it, or its link, is too slow."), outputs);
-            }
-            else if (watched.Fed >= limits.SamplesGood)
-            {
-                Clear(host, Alert.Types.Kind.Starved, viewer.ViewerId, taken, outputs);
-            }
+            Judge(
+                host, watched, watched.Frames, Alert.Types.Kind.Starved, share < limits.FramesShareMin, share, limits.FramesShareMin,
+                FormattableString.Invariant($"gets {share:P0} of the frames one by one: it, or its link, is too slow."), taken, outputs);
+        }
+    }
+
+    private void Judge(
+        WatchedHost host, WatchedViewer viewer, Streak streak, Alert.Types.Kind kind, bool isBad, double value, double limit, string what, DateTimeOffset taken,
+        IEventOutputs<Event> outputs)
+    {
+        (streak.Bad, streak.Good) = isBad ? (streak.Bad + 1, 0u) : (0u, streak.Good + 1);
+        if (streak.Bad >= limits.SamplesBad)
+        {
+            Raise(host, kind, viewer.ViewerId, taken, value, limit, FormattableString.Invariant($"Viewer {viewer.ViewerId} of {host.Source.HostName} {what}"), outputs);
+        }
+        else if (streak.Good >= limits.SamplesGood)
+        {
+            Clear(host, kind, viewer.ViewerId, taken, outputs);
         }
     }
 
