@@ -30,6 +30,10 @@ internal static partial class LibC
     [LibraryImport(Library)]
     internal static partial int fdatasync(SafeFileHandle file);
 
+    /// <summary>Gives a file another name, in one step: 0, or -1 with an error, such as that the name is taken.</summary>
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int link(string from, string to);
+
     [LibraryImport(Library)]
     internal static partial SafeFileHandle eventfd(uint initialValue, int flags);
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
@@ -91,7 +92,7 @@ public sealed class EventFormat<T>(ISchemaStore store)
         }
 
         ReadOnlyMemory<byte> payload = value[frame.PayloadOffset..];
-        return _faults.TryGetValue(frame.SchemaId, out string? fault) ? new(Parse(payload.Span, frame, fault)) : LookUpAsync(payload, frame, cancellationToken);
+        return _faults.TryGetValue(frame.SchemaId, out string? fault) ? new(Parse(payload, frame, fault)) : LookUpAsync(payload, frame, cancellationToken);
     }
 
     private async ValueTask<T> LookUpAsync(ReadOnlyMemory<byte> payload, SchemaFrame frame, CancellationToken cancellationToken)
@@ -103,7 +104,7 @@ public sealed class EventFormat<T>(ISchemaStore store)
             throw new EventFormatException(EventFormatFailure.Schema, $"The store of schemas has none of number {frame.SchemaId}.");
         }
 
-        return Parse(payload.Span, frame, _faults.GetOrAdd(frame.SchemaId, FaultOf(frame.SchemaId, writer)));
+        return Parse(payload, frame, _faults.GetOrAdd(frame.SchemaId, FaultOf(frame.SchemaId, writer)));
     }
 
     private static string FaultOf(int id, FileDescriptorProto writer)
@@ -120,7 +121,7 @@ public sealed class EventFormat<T>(ISchemaStore store)
         return isUnderstood ? "" : $"Schema {id} is not one that {own.Name} understands: {string.Join("; ", ProtobufCompatibility.FindIncompatible([writer], reader))}.";
     }
 
-    private static T Parse(ReadOnlySpan<byte> payload, in SchemaFrame frame, string fault)
+    private static T Parse(ReadOnlyMemory<byte> payload, in SchemaFrame frame, string fault)
     {
         if (fault.Length > 0)
         {
@@ -133,11 +134,16 @@ public sealed class EventFormat<T>(ISchemaStore store)
         }
 
         T message = new();
+        if (!MessageLengths.Fit(new ReadOnlySequence<byte>(payload), message.Descriptor))
+        {
+            throw new EventFormatException(EventFormatFailure.Serialisation, $"It is no {message.Descriptor.FullName}: a part is longer than the whole.");
+        }
+
         try
         {
-            message.MergeFrom(payload);
+            message.MergeFrom(payload.Span);
         }
-        catch (Exception exception) when (MalformedMessage.IsCause(exception))
+        catch (InvalidProtocolBufferException exception)
         {
             throw new EventFormatException(EventFormatFailure.Serialisation, $"It is no {message.Descriptor.FullName}: {exception.Message}", exception);
         }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Vitrine.Wire;
 
@@ -38,9 +40,9 @@ internal static class SchemaSubject
     {
         try
         {
-            return FileDescriptorProto.Parser.ParseFrom(bytes);
+            return MessageLengths.Fit(new ReadOnlySequence<byte>(bytes), FileDescriptorProto.Descriptor) ? FileDescriptorProto.Parser.ParseFrom(bytes) : null;
         }
-        catch (Exception exception) when (MalformedMessage.IsCause(exception))
+        catch (InvalidProtocolBufferException)
         {
             return null;
         }

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Vitrine.Interop;
+
 namespace Vitrine.Server.Access;
 
 /// <summary>Small files that are made on first use, for this user alone.</summary>
@@ -33,11 +36,31 @@ internal static class OwnerFile
 
         try
         {
-            File.Move(temporary, path, overwrite: replaces);
+            if (replaces || OperatingSystem.IsWindows())
+            {
+                File.Move(temporary, path, overwrite: replaces);
+            }
+            else
+            {
+                Link(temporary, path); // moving looks whether one is there first, and two at once both see none
+            }
         }
         catch (IOException) when (!replaces && File.Exists(path))
         {
-            File.Delete(temporary); // somebody else was first
+            // Somebody else was first.
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    // link(2): fails where the new name is taken.
+    private static void Link(string from, string to)
+    {
+        if (LibC.link(from, to) != 0)
+        {
+            throw new IOException($"{to}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastSystemError())}");
         }
     }
 }

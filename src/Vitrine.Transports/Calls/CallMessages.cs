@@ -15,11 +15,16 @@ internal static class CallMessages
     public static void Read(in ReadOnlySequence<byte> bytes, IMessage into)
     {
         (into as IReusableMessage)?.Clear();
+        if (!MessageLengths.Fit(bytes, into.Descriptor))
+        {
+            throw new CallException(CallStatusCode.Internal, $"The bytes are no {into.Descriptor.FullName}: a part is longer than the whole.");
+        }
+
         try
         {
             into.MergeFrom(bytes);
         }
-        catch (Exception exception) when (MalformedMessage.IsCause(exception))
+        catch (InvalidProtocolBufferException exception)
         {
             throw new CallException(CallStatusCode.Internal, $"The bytes are no {into.Descriptor.FullName}: {exception.Message}", innerException: exception);
         }
@@ -27,13 +32,15 @@ internal static class CallMessages
 
     /// <summary>Reads the details of a status, <c>google.rpc.Status</c>; none where the bytes are no such message: a bad detail must not hide the
     /// status.</summary>
+    /// <param name="bytes">A few kilobytes at most.</param>
     public static RepeatedField<Any> ReadDetails(ReadOnlySpan<byte> bytes)
     {
         try
         {
-            return bytes.IsEmpty ? [] : Wire.Rpc.Status.Parser.ParseFrom(bytes).Details;
+            ReadOnlySequence<byte> whole = new(bytes.ToArray());
+            return MessageLengths.Fit(whole, Wire.Rpc.Status.Descriptor) ? Wire.Rpc.Status.Parser.ParseFrom(whole).Details : [];
         }
-        catch (Exception exception) when (MalformedMessage.IsCause(exception))
+        catch (InvalidProtocolBufferException)
         {
             return [];
         }

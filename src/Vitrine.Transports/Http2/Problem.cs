@@ -5,7 +5,6 @@ using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.AspNetCore.WebUtilities;
 using Vitrine.Transports.Calls;
-using Vitrine.Wire;
 
 namespace Vitrine.Transports.Http2;
 
@@ -105,7 +104,7 @@ internal static class Problem
         {
             into.WriteRawValue(formatter.Format(detail));
         }
-        catch (Exception exception) when (exception is InvalidOperationException || MalformedMessage.IsCause(exception))
+        catch (Exception exception) when (exception is InvalidOperationException or InvalidProtocolBufferException)
         {
             into.WriteStartObject(); // a type that is not known here, or bytes that are none of it
             into.WriteString("@type", detail.TypeUrl);

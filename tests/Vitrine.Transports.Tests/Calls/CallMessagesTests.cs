@@ -8,7 +8,7 @@ namespace Vitrine.Transports.Tests.Calls;
 
 public class CallMessagesTests
 {
-    // Found by fuzzing: within a nested message, an unknown field whose length and place together are more than 2^31.
+    // Found by fuzzing: a nested message of 2^31 - 1 bytes, with an unknown field in it, for which Protobuf's reader takes 1.4 GB.
     private static readonly byte[] s_overflowing = Convert.FromHexString("0A14000000000000002000000000000000000000000010012AFFFFFFFF6772C3B6C39F6572E8");
 
     [Theory]
@@ -18,11 +18,12 @@ public class CallMessagesTests
     public void BytesThatAreNone_AreAStatus(string hex) => AssertRefused(Convert.FromHexString(hex));
 
     [Fact]
-    public void LengthThatOverflows_IsAStatusToo()
+    public void LengthThatOverflows_IsAStatusToo_AndNoMemoryIsTakenForIt()
     {
-        Exception thrown = Assert.ThrowsAny<Exception>(() => EchoRequest.Parser.ParseFrom(s_overflowing));
-        Assert.True(Wire.MalformedMessage.IsCause(thrown), thrown.ToString());
         AssertRefused(s_overflowing);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        AssertRefused(s_overflowing);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
     }
 
     [Fact]
