@@ -14,8 +14,6 @@ internal sealed class SampleEvents : IAsyncDisposable
 
     public EmbeddedLog Log { get; }
 
-    public ISchemaStore Schemas => _schemas;
-
     public EventFormat<Event> Format { get; }
 
     public static async Task<SampleEvents> OpenAsync(string folder, TimeProvider? time = null)

@@ -32,17 +32,13 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     /// <summary>Makes the events; they are to be handed to <see cref="Record"/>.</summary>
     public EventStamp Stamp => stamp;
 
-    /// <summary>Registers the schema, and keeps what was recorded so far, and what comes. Once.</summary>
+    /// <summary>Keeps what was recorded so far, and what comes. Once.</summary>
     /// <param name="log">Keeps the events; is not closed with it.</param>
-    /// <param name="schemas">Keeps their schema.</param>
-    /// <param name="cancellationToken">Ends the start.</param>
-    /// <exception cref="SchemaStoreException">The schemas cannot be had.</exception>
-    /// <exception cref="IncompatibleSchemaException">Readers would not understand the events.</exception>
-    public async Task BeginAsync(IEventLog log, ISchemaStore schemas, CancellationToken cancellationToken = default)
+    /// <param name="format">Writes them; registered for <see cref="EventTopics.OfHosts"/>.</param>
+    public void Begin(IEventLog log, EventFormat<Event> format)
     {
         ArgumentNullException.ThrowIfNull(log);
-        EventFormat<Event> format = new(schemas);
-        await format.RegisterAsync(EventTopics.OfHosts, cancellationToken);
+        ArgumentNullException.ThrowIfNull(format);
         _writing = WriteAsync(log, format);
     }
 

@@ -72,7 +72,7 @@ public sealed class HostEvents : IAsyncDisposable
 
             EventFormat<Event> format = new(schemas);
             await format.RegisterAsync(EventTopics.All, _stop.Token);
-            await Recorder.BeginAsync(log, schemas, _stop.Token);
+            Recorder.Begin(log, format);
             Task processing = ProcessAsync(log, format);
             await _recorded.Task;
             await Recorder.DisposeAsync();

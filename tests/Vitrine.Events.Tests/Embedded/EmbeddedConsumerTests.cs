@@ -41,9 +41,9 @@ public sealed class EmbeddedConsumerTests : IAsyncDisposable
         await _log.AppendAsync(Numbers.Batch(0, 5));
         await using IEventConsumer consumer = await _log.JoinAsync(new("group", ["numbers"], CommitPolicy.Automatic) { CommitInterval = TimeSpan.FromMilliseconds(20) });
         Assert.Equal([0, 1, 2], Take(consumer, 3));
-        await UntilAsync(() => _log.TryGetPlace("group", out EventPlace place) && place == EventPlace.At(2));
+        await Until.HoldsAsync(() => _log.TryGetPlace("group", out EventPlace place) && place == EventPlace.At(2));
         Assert.Equal([3, 4], Take(consumer, 10)); // and looked for more: the last one is done
-        await UntilAsync(() => _log.TryGetPlace("group", out EventPlace place) && place == EventPlace.At(5));
+        await Until.HoldsAsync(() => _log.TryGetPlace("group", out EventPlace place) && place == EventPlace.At(5));
     }
 
     [Fact]
@@ -147,15 +147,6 @@ public sealed class EmbeddedConsumerTests : IAsyncDisposable
         }
 
         return numbers;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using CancellationTokenSource late = new(s_patience);
-        while (!condition())
-        {
-            await Task.Delay(5, late.Token);
-        }
     }
 
     private List<string> Outputs()

@@ -1,4 +1,3 @@
-using Vitrine.Events.Embedded;
 using Vitrine.Events.Hosts;
 using Vitrine.Events.Schemas;
 using Vitrine.Wire.V1;
@@ -24,7 +23,7 @@ public sealed class EventRecorderTests : IDisposable
             {
                 if (i == 200)
                 {
-                    await recorder.BeginAsync(events.Log, events.Schemas);
+                    recorder.Begin(events.Log, events.Format);
                 }
 
                 Record(recorder, $"{i}");
@@ -46,15 +45,15 @@ public sealed class EventRecorderTests : IDisposable
         Gate gate = new(events.Log);
         List<string> told = [];
         await using EventRecorder recorder = new(s_stamp, told.Add);
-        await recorder.BeginAsync(gate, events.Schemas);
+        recorder.Begin(gate, events.Format);
         Record(recorder, "kept before");
-        await UntilAsync(() => gate.Appends == 1);
+        await Until.HoldsAsync(() => gate.Appends == 1);
         gate.IsShut = true;
         for (int i = 0; i < 3; i++)
         {
             int before = gate.Appends;
             Record(recorder, "lost");
-            await UntilAsync(() => gate.Appends > before);
+            await Until.HoldsAsync(() => gate.Appends > before);
         }
 
         gate.IsShut = false;
@@ -75,9 +74,9 @@ public sealed class EventRecorderTests : IDisposable
         await using SampleEvents events = await SampleEvents.OpenAsync(_folder);
         Gate gate = new(events.Log) { Held = new() };
         await using EventRecorder recorder = new(s_stamp);
-        await recorder.BeginAsync(gate, events.Schemas);
+        recorder.Begin(gate, events.Format);
         Record(recorder, "first");
-        await UntilAsync(() => gate.Appends == 1);
+        await Until.HoldsAsync(() => gate.Appends == 1);
         for (int i = 0; i < EventRecorder.WaitingMax + 10; i++)
         {
             Record(recorder, "more");
@@ -93,13 +92,21 @@ public sealed class EventRecorderTests : IDisposable
     [Fact]
     public async Task SchemaThatReadersWouldNotUnderstand_IsRefusedBeforeAnythingIsWritten()
     {
-        await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = _folder });
+        EventFormat<Event> format = new(new Refusing());
+        await Assert.ThrowsAsync<IncompatibleSchemaException>(() => format.RegisterAsync(EventTopics.OfHosts));
+        Assert.Throws<ArgumentException>(() => format.Write(new(), EventTopics.Errors, default, s_stamp.New()));
+    }
+
+    [Fact]
+    public async Task NoLog_NobodyIsHeldUp()
+    {
         await using EventRecorder recorder = new(s_stamp);
         Record(recorder, "never written");
-        await Assert.ThrowsAsync<IncompatibleSchemaException>(() => recorder.BeginAsync(log, new Refusing()));
         recorder.GiveUp();
-        Record(recorder, "nor this");
-        Assert.Equal(0, log.EndOffset);
+        for (int i = 0; i < 2 * EventRecorder.WaitingMax; i++)
+        {
+            Record(recorder, "nor this");
+        }
     }
 
     private static void Record(EventRecorder recorder, string message)
@@ -107,15 +114,6 @@ public sealed class EventRecorderTests : IDisposable
         Event happened = recorder.Stamp.New();
         happened.ErrorOccurred = new() { Part = "test", Message = message };
         recorder.Record(EventTopics.Errors, happened);
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using CancellationTokenSource late = new(TimeSpan.FromSeconds(30));
-        while (!condition())
-        {
-            await Task.Delay(5, late.Token);
-        }
     }
 
     /// <summary>A log whose disk fails, or hangs, for a while.</summary>

@@ -30,7 +30,7 @@ public sealed class HostEventsTests : IDisposable
                 }
 
                 // The log is read beside its owner, as «events tail» does.
-                await UntilAsync(() => Read(folder, EventTopics.Minutes).Count == (start == 0 ? 1 : 3));
+                await Until.HoldsAsync(() => Read(folder, EventTopics.Minutes).Count == (start == 0 ? 1 : 3));
             }
 
             Assert.Empty(said);
@@ -80,14 +80,5 @@ public sealed class HostEventsTests : IDisposable
         }
 
         return events;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using CancellationTokenSource late = new(TimeSpan.FromSeconds(30));
-        while (!condition())
-        {
-            await Task.Delay(20, late.Token);
-        }
     }
 }

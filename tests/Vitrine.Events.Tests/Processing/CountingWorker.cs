@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Vitrine.Events.Hosts;
 using Vitrine.Events.Processing;
@@ -24,6 +25,7 @@ internal sealed class CountingWorker(EventStamp stamp) : EventWorker<Event, Even
         return state;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // a test looks for it in a stack
     public override void Work(Event input, in EventRecord record, IEventOutputs<Event> outputs)
     {
         string text = input.ErrorOccurred.Message;

@@ -90,12 +90,12 @@ public sealed class ExactlyOnceProcessorTests : IDisposable
         ExactlyOnceProcessor<Event, Event> first = CountingWorker.Processor(events.Log, events.Format, s_stamp, TimeSpan.Zero);
         Task running = first.RunAsync(CancellationToken.None);
         await SayAsync(events, "0");
-        await UntilAsync(() => first.Processed == 1);
+        await Until.HoldsAsync(() => first.Processed == 1);
         using CancellationTokenSource stop = new();
         Task second = CountingWorker.Processor(events.Log, events.Format, s_stamp, TimeSpan.Zero).RunAsync(stop.Token);
         Assert.Equal(EventLogFailure.Fenced, (await Assert.ThrowsAsync<EventLogException>(() => running.WaitAsync(s_patience))).Failure);
         await SayAsync(events, "1");
-        await UntilAsync(() => Count(events) == 2);
+        await Until.HoldsAsync(() => Count(events) == 2);
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
         AssertCounted(await events.ReadAsync(CountingWorker.Topic), 2);
@@ -116,7 +116,7 @@ public sealed class ExactlyOnceProcessorTests : IDisposable
         string[] inputs = [.. (await events.ReadAsync(EventTopics.Errors)).Select(each => each.ErrorOccurred.Message)];
         using CancellationTokenSource stop = new(s_patience);
         Task draining = CountingWorker.Processor(events.Log, events.Format, s_stamp, TimeSpan.Zero).RunAsync(stop.Token);
-        await UntilAsync(() => Count(events) >= inputs.Length);
+        await Until.HoldsAsync(() => Count(events) >= inputs.Length);
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => draining);
         List<Event> outputs = await events.ReadAsync(CountingWorker.Topic);
@@ -161,19 +161,10 @@ public sealed class ExactlyOnceProcessorTests : IDisposable
         Assert.NotNull(log);
         using CancellationTokenSource stop = new();
         Task running = processor.RunAsync(stop.Token);
-        await UntilAsync(() => processor.Processed >= processed || running.IsFaulted);
+        await Until.HoldsAsync(() => processor.Processed >= processed || running.IsFaulted);
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
         Assert.Equal(processed, processor.Processed);
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using CancellationTokenSource late = new(s_patience);
-        while (!condition())
-        {
-            await Task.Delay(5, late.Token);
-        }
     }
 
     private async Task<List<string>> RunAndKillAsync(long first, int moment)
