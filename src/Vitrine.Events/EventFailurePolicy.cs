@@ -24,7 +24,7 @@ public static class EventFailurePolicy
     /// <summary>What to do about a failure of a log, of a store of schemas, or of an event.</summary>
     public static FailureAction ActionFor(Exception failure) => failure switch
     {
-        EventLogException { Failure: EventLogFailure.Storage or EventLogFailure.DiskFull } => FailureAction.Retry,
+        EventLogException { Failure: EventLogFailure.Storage or EventLogFailure.DiskFull or EventLogFailure.Network or EventLogFailure.Broker } => FailureAction.Retry,
         EventLogException => FailureAction.Stop,
         SchemaStoreException { Failure: SchemaStoreFailure.Unreachable or SchemaStoreFailure.Failed } => FailureAction.Retry,
         SchemaStoreException or IncompatibleSchemaException => FailureAction.Stop,

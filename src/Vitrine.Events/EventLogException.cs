@@ -17,6 +17,27 @@ public enum EventLogFailure
 
     /// <summary>A member of a group was replaced by one that came later: what it commits would undo the other's work.</summary>
     Fenced,
+
+    /// <summary>Brokers cannot be reached, or the way to them is broken.</summary>
+    Network,
+
+    /// <summary>Brokers answer, but cannot do it now: a leader moves, too few copies are there.</summary>
+    Broker,
+
+    /// <summary>Brokers do not know who we are, or do not let us do it.</summary>
+    Authorization,
+
+    /// <summary>The event is larger, or otherwise not as the log allows.</summary>
+    BadEvent,
+
+    /// <summary>The topic is not there, or not as it must be.</summary>
+    Topic,
+
+    /// <summary>What is needed for this kind of log is not installed, or its settings cannot be used.</summary>
+    Unavailable,
+
+    /// <summary>None of these.</summary>
+    Unknown,
 }
 
 /// <summary>A log did not do what it was asked for.</summary>

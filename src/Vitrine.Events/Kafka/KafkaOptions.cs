@@ -1,0 +1,110 @@
+using Vitrine.Events.Schemas;
+
+namespace Vitrine.Events.Kafka;
+
+/// <summary>Where a Kafka cluster is, how it is spoken to, and what the topics of a fleet are like.</summary>
+public sealed record KafkaOptions
+{
+    /// <summary>Of <see cref="TopicPrefix"/>.</summary>
+    public const string DefaultTopicPrefix = "vitrine.";
+
+    /// <summary>Of <see cref="Partitions"/>.</summary>
+    public const int DefaultPartitions = 6;
+
+    /// <summary>Brokers to ask first, with commas between them: <c>kafka-1:9092,kafka-2:9092</c>. The others are learnt from them.</summary>
+    public required string Bootstrap { get; init; }
+
+    /// <summary>How the brokers' logs and quotas name this program.</summary>
+    public string ClientId { get; init; } = "vitrine";
+
+    /// <summary>What the names of all topics begin with; may be empty.</summary>
+    public string TopicPrefix { get; init; } = DefaultTopicPrefix;
+
+    /// <summary>Whether topics that are not there are made. Without it they must be there.</summary>
+    public bool MakesTopics { get; init; } = true;
+
+    /// <summary>Of topics that are made: how many members of a group can share the work. All topics must have the same number.</summary>
+    public int Partitions { get; init; } = DefaultPartitions;
+
+    /// <summary>Of topics that are made: how many brokers have a copy; null: as the cluster says.</summary>
+    public short? Replication { get; init; }
+
+    /// <summary>How events are compressed.</summary>
+    public KafkaCompression Compression { get; init; } = KafkaCompression.Lz4;
+
+    /// <summary>How long a producer waits for more events before it sends.</summary>
+    public TimeSpan Linger { get; init; } = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How long an append may take, with all that is tried again, before it has failed.</summary>
+    public TimeSpan DeliveryTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>After how long without a sign of life a group gives a member's partitions to others.</summary>
+    public TimeSpan SessionTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Null: without TLS, readable by everybody on the way.</summary>
+    public KafkaTls? Tls { get; init; }
+
+    /// <summary>Null: nobody signs in.</summary>
+    public KafkaSasl? Sasl { get; init; }
+
+    /// <summary>Where the schemas are; null: in a file of this machine.</summary>
+    public SchemaRegistryOptions? Registry { get; init; }
+}
+
+/// <summary>How the brokers are known, and how they know us.</summary>
+public sealed record KafkaTls
+{
+    /// <summary>File of the authorities (PEM) whose word counts; null: those of the system.</summary>
+    public string? AuthoritiesFile { get; init; }
+
+    /// <summary>File of our certificate (PEM), where brokers ask for one; null: none.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>File of its private key (PEM).</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>Of the private key; null: it has none.</summary>
+    public string? KeyPassword { get; init; }
+}
+
+/// <summary>How we sign in.</summary>
+/// <param name="Mechanism">Which way.</param>
+/// <param name="User">Who.</param>
+/// <param name="Password">Never logged.</param>
+public sealed record KafkaSasl(KafkaSaslMechanism Mechanism, string User, string Password)
+{
+    /// <summary>Without the password.</summary>
+    public override string ToString() => $"{User}, {Mechanism}";
+}
+
+/// <summary>Ways to sign in.</summary>
+public enum KafkaSaslMechanism
+{
+    /// <summary>The password itself is sent: with TLS only (RFC 4616).</summary>
+    Plain,
+
+    /// <summary>SCRAM-SHA-256 (RFC 7677).</summary>
+    ScramSha256,
+
+    /// <summary>SCRAM-SHA-512.</summary>
+    ScramSha512,
+}
+
+/// <summary>How events are compressed on the way to Kafka and in it.</summary>
+public enum KafkaCompression
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>Smallest with old brokers, at the cost of the processor.</summary>
+    Gzip,
+
+    /// <summary>Snappy.</summary>
+    Snappy,
+
+    /// <summary>LZ4: costs least.</summary>
+    Lz4,
+
+    /// <summary>Zstandard: smallest; brokers from 2.1 on.</summary>
+    Zstd,
+}
