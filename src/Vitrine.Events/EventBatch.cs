@@ -43,6 +43,8 @@ public sealed class EventBatch
 
     internal ReadOnlySpan<byte> Body => _body.AsSpan(0, Bytes);
 
+    internal ReadOnlyMemory<byte> BodyMemory => _body.AsMemory(0, Bytes);
+
     /// <summary>Adds an event.</summary>
     /// <param name="topic">What it belongs to.</param>
     /// <param name="key">Events of one key keep their order wherever they are kept; empty: none.</param>

@@ -33,6 +33,9 @@ public interface IEventReader : IAsyncDisposable
     /// <summary>Events that were asked for and could not be read: damaged, or too old and removed.</summary>
     long Missed { get; }
 
+    /// <summary>All that was there at the last look has been read.</summary>
+    bool IsAtEnd { get; }
+
     /// <summary>Reads the next event that is there.</summary>
     /// <param name="record">Valid until the next call.</param>
     /// <returns>False: there is none now.</returns>
@@ -49,6 +52,15 @@ public interface IEventReader : IAsyncDisposable
 /// <remarks>One thread at a time. Disposing leaves the group; what was not committed is another member's then.</remarks>
 public interface IEventConsumer : IEventReader
 {
+    /// <summary>Events of its partitions that are there and were not read yet, as far as it knows.</summary>
+    long Behind { get; }
+
+    /// <summary>Reads nothing for a while, and stays a member: what cannot be worked on now must not be given to others, to whom the same happens.</summary>
+    /// <param name="pause">How long.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EventLogException">It is no member any more.</exception>
+    ValueTask HoldAsync(TimeSpan pause, CancellationToken cancellationToken = default);
+
     /// <summary>What was read is done, up to and with the last event.</summary>
     /// <exception cref="EventLogException"><see cref="EventLogFailure.Fenced"/>: another member has its events now; it must stop. Else: nothing was
     /// committed, and it may be tried again.</exception>
@@ -98,10 +110,11 @@ public sealed record EventGroup(string Name, IReadOnlyList<string> Topics, Commi
     /// <summary>The member has got partitions, with what was known of them. Called before the first of their events is read.</summary>
     public Action<IReadOnlyList<PartitionState>>? Assigned { get; init; }
 
-    /// <summary>The member is to give partitions back: it finishes what it has begun, and commits it, before this ends.</summary>
+    /// <summary>The member is to give all its partitions back: it finishes what it has begun, and commits it, before this ends. It may then be given
+    /// others, or the same. When it cannot commit any more, whoever gets them reads them again.</summary>
     public Func<IReadOnlyList<int>, ValueTask>? Revoked { get; init; }
 
-    /// <summary>The member has lost partitions, and with them what it has not committed: to be thrown away.</summary>
+    /// <summary>The member has lost all its partitions, and with them what it has not committed: to be thrown away.</summary>
     public Action<IReadOnlyList<int>>? Lost { get; init; }
 }
 

@@ -1,3 +1,5 @@
+using Vitrine.Events.Kafka;
+
 namespace Vitrine.Lab;
 
 /// <summary>How a laboratory runs.</summary>
@@ -14,6 +16,9 @@ public sealed record LabOptions
 
     /// <summary>How long each server is loaded by <c>transport</c>, all rounds together.</summary>
     public TimeSpan TransportDuration { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long the part <c>alarms</c> of <c>events</c> watches a cluster that is well.</summary>
+    public TimeSpan EventsDuration { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>Threads that speak QUIC in the echo servers of <c>transport</c>, 1 to <see cref="Transport.EchoServer.QuicThreadsMax"/>.</summary>
     public int QuicThreads { get; init; } = 1;
@@ -33,6 +38,9 @@ public sealed record LabOptions
     /// <summary>Emulated networks that <c>weak</c>, <c>advice-check</c> and <c>live</c> go over: names, or figures with semicolons between them such as
     /// <c>trace=FILE;rtt=100;loss=5</c> (<see cref="Transport.TransportLaboratory.FaultOfNetworks"/>); none: the usual ones of each.</summary>
     public IReadOnlyCollection<string> Networks { get; init; } = [];
+
+    /// <summary>The Kafka cluster that <c>events</c> measures with; null: librdkafka's cluster for tests.</summary>
+    public KafkaOptions? Kafka { get; init; }
 
     /// <summary>Frames, joins and changes of size in the growth part of <c>soak</c>.</summary>
     public SoakCounts SoakCounts { get; init; } = new(Frames: 100_000, Joins: 1_000, Resizes: 100);

@@ -43,6 +43,9 @@ public sealed record ShareOptions
     /// <summary>Keeps what happens; borrowed. Null: nobody does.</summary>
     public EventRecorder? Events { get; init; }
 
+    /// <summary>How often a small picture is told as an event; null: never. 10 s to an hour. Key: <c>events-thumbnails</c>.</summary>
+    public TimeSpan? ThumbnailInterval { get; init; }
+
     /// <summary>In place of this machine's encoders; borrowed. Tests bring their own.</summary>
     internal IVideoEncoderSource? Encoders { get; init; }
 
@@ -58,6 +61,9 @@ public sealed record ShareOptions
         check.Require(
             VideoBitsPerSecondMin >= 100_000 && VideoBitsPerSecondMin <= VideoBitsPerSecondMax, "bitrate-min", VideoBitsPerSecondMin,
             $"bits a second from 100000 to what bitrate is, {VideoBitsPerSecondMax}.");
+        check.Require(
+            ThumbnailInterval is null || (ThumbnailInterval >= TimeSpan.FromSeconds(10) && ThumbnailInterval <= TimeSpan.FromHours(1)), "events-thumbnails",
+            ThumbnailInterval?.TotalSeconds ?? 0, "off, or seconds from 10 to 3600.");
         check.Require(!string.IsNullOrWhiteSpace(Name), "name", Name, "a name that is not empty.");
         return check.Errors;
     }

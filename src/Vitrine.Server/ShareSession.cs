@@ -92,6 +92,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     private readonly Lock _viewersLock = new();
     private volatile ViewerSession[] _viewers = [];
     private volatile PictureTaker[] _takers = [];
+    private ThumbnailTaker? _thumbnails;
     private long _lastViewerId;
     private int _withoutVideo;
     private SentTotals _sentToGone;
@@ -232,6 +233,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
             _told = (_time.GetMonotonicNanoseconds(), Environment.CpuUsage.TotalTime, 0, default);
             _heartbeat = _time.CreateTimer(
                 static session => ((ShareSession)session!).Beat(), this, SessionEvents.HeartbeatInterval, SessionEvents.HeartbeatInterval);
+            _thumbnails = _options.ThumbnailInterval is { } interval ? new(this, interval) : null;
         }
 
         _thread.Start();
@@ -322,6 +324,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     {
         _isStopping = true;
         SignalTakers();
+        await (_thumbnails?.DisposeAsync() ?? default);
         using CancellationTokenSource deadline = new(timeout, _time);
         foreach (ViewerSession viewer in _viewers)
         {

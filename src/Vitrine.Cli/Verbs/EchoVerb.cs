@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Vitrine.Events.Kafka;
 using Vitrine.Lab.Events;
 using Vitrine.Lab.Transport;
 
@@ -12,7 +13,7 @@ namespace Vitrine.Cli.Verbs;
 internal sealed class EchoVerb : Verb
 {
     private readonly Terminal _terminal;
-    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch|events-keep|events-follow", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise; events-keep, events-follow: keep events, and read them, until they are killed" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch", "events-keep", "events-follow");
+    private readonly Argument<string> _role = new Argument<string>("role") { HelpName = "serve|load|stream|attack|handshakes|watch|events-keep|events-follow|events-fleet|kafka-mock", Description = "serve: answer echoes over every transport; load: make them as standard input says; stream: keep streams of them flowing, likewise; attack: misuse a server of this machine, likewise; handshakes: begin connections, likewise; watch: note what a shared screen shows, likewise; events-keep, events-follow: keep events, and read them, until they are killed; events-fleet: be some hosts that keep events; kafka-mock: be librdkafka's cluster for tests, as standard input says" }.AcceptOnlyFromAmong("serve", "load", "stream", "attack", "handshakes", "watch", "events-keep", "events-follow", "events-fleet", "kafka-mock");
     private readonly Option<string> _listen = new("--listen") { HelpName = "ADDRESS", Description = "serve: address to listen at", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { HelpName = "NUMBER", Description = "serve: port of TCP and UDP, and the five after it of UDP; 0: any" };
     private readonly Option<int> _quicThreads = new("--quic-threads") { HelpName = "NUMBER", Description = "serve: threads that speak QUIC, for each of its ports (default: 1)", DefaultValueFactory = _ => 1 };
@@ -47,6 +48,8 @@ internal sealed class EchoVerb : Verb
             "handshakes" => HandshakeAgent.RunAsync,
             "events-keep" => CrashAgent.KeepAsync,
             "events-follow" => CrashAgent.FollowAsync,
+            "events-fleet" => FleetAgent.RunAsync,
+            "kafka-mock" => MockKafkaCluster.ServeAsync,
             "watch" => (input, output, token) => LiveAgent.RunAsync(input, output, _terminal.Error, token),
             _ => null,
         };

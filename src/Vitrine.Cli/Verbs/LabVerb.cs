@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using Vitrine.Events;
+using Vitrine.Events.Kafka;
 using Vitrine.Lab;
 using Vitrine.Lab.Browser;
 using Vitrine.Lab.Report;
@@ -19,12 +21,13 @@ internal sealed class LabVerb : Verb
     private readonly Option<string> _compare = new("--compare") { HelpName = "FILE", Description = "an earlier --json file that the page compares with" };
     private readonly Option<bool> _quick = new("--quick") { Description = "end within 45 seconds, with fewer rounds" };
 
-    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), the soak of motion plays (default: 30), or transport loads each server (default: 5)" };
+    private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), the soak of motion plays (default: 30), transport loads each server (default: 5), or the alarms of events are waited for (default: 30)" };
     private readonly Option<string> _against = new("--against") { HelpName = "PROGRAM", Description = "another build of vitrine, which motion measures beside this one" };
     private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
     private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
     private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
     private readonly Option<string> _networks = new("--networks") { HelpName = "LIST", Description = "weak, advice-check, live: over these emulated networks, with commas between them: names, or figures such as 'trace=FILE;up=FILE;rtt=100;jitter=20;loss=5;burst=3;reorder=1;duplicate=1' (traces are Mahimahi's; without one, rate=MBIT/S; milliseconds of the round trip, per cent of each direction)" };
+    private readonly Option<string> _kafka = new("--kafka") { HelpName = "BROKERS", Description = "events: measure with this cluster, such as kafka-1:9092; VITRINE_KAFKA_TLS_... and VITRINE_KAFKA_SASL_... say how (docs/KAFKA.md). Without it, with librdkafka's cluster for tests" };
     private readonly Option<int> _quicThreads = new("--quic-threads") { HelpName = "N", Description = "transport: threads that speak QUIC in our servers (default: 1), on machines that have a processor for each", DefaultValueFactory = _ => 1 };
     private readonly Option<string> _only = new("--only") { HelpName = "PARTS", Description = "parts of the laboratory, with commas between them" };
 
@@ -43,7 +46,7 @@ internal sealed class LabVerb : Verb
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks, _quicThreads])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks, _quicThreads, _kafka])
         {
             Options.Add(option);
         }
@@ -143,9 +146,10 @@ internal sealed class LabVerb : Verb
                 HostFingerprint = fingerprint,
                 Networks = networks,
                 QuicThreads = quicThreads,
+                Kafka = KafkaOptions.FromEnvironment(parsed.GetValue(_kafka)),
             };
             options = parsed.GetValue(_minutes) is { } paints
-                ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints) }
+                ? options with { SoakDuration = TimeSpan.FromMinutes(paints), MotionSoakDuration = TimeSpan.FromMinutes(paints), TransportDuration = TimeSpan.FromMinutes(paints), EventsDuration = TimeSpan.FromMinutes(paints) }
                 : options;
             document = await laboratory.RunAsync(options, progress, stop.Token).ConfigureAwait(false);
         }
@@ -153,7 +157,7 @@ internal sealed class LabVerb : Verb
         {
             return _terminal.Fail(ExitCode.Missing, $"The laboratory {name} cannot run.", missing.Message);
         }
-        catch (Exception failure) when (failure is LaboratoryException or DevToolsException or ViewerConnectException or IOException)
+        catch (Exception failure) when (failure is LaboratoryException or EventLogException or DevToolsException or ViewerConnectException or IOException)
         {
             return _terminal.Fail(ExitCode.Failed, $"The laboratory {name} could not measure.", failure.Message);
         }

@@ -86,9 +86,17 @@ internal sealed class TestVerb : Verb
                 _terminal.Output.WriteLine(failure);
             }
 
-            string skipped = tally.Skipped > 0 ? $", {tally.Skipped} skipped" : "";
+            string skipped = tally.Skipped.Count > 0 ? $", {tally.Skipped.Count} not run" : "";
             string seconds = Stopwatch.GetElapsedTime(started).TotalSeconds.ToString("F1", CultureInfo.InvariantCulture);
             _terminal.Output.WriteLine($"{suite.Name,-28} {tally.Passed,5} passed, {tally.Failed} failed{skipped}  {_terminal.Muted($"{seconds} s")}");
+            foreach (IGrouping<string, NotRun> reason in tally.Skipped.GroupBy(each => each.Reason))
+            {
+                _terminal.Output.WriteLine($"  not run, {reason.Key}");
+                foreach (NotRun each in reason)
+                {
+                    _terminal.Output.WriteLine($"    {each.Name}");
+                }
+            }
         }
 
         if (passed + failed == 0)
@@ -133,7 +141,8 @@ internal sealed class TestVerb : Verb
         int exitCode = await RunLoggedAsync(dotnet, arguments, suite.Folder, log, stop).ConfigureAwait(false);
 
         List<string> failures = [];
-        int passed = 0, failed = 0, skipped = 0;
+        int passed = 0, failed = 0;
+        List<NotRun> skipped = [];
         string trx = Path.Combine(results, suite.Name + ".trx");
         if (File.Exists(trx))
         {
@@ -147,7 +156,7 @@ internal sealed class TestVerb : Verb
                             passed++;
                             break;
                         case "NotExecuted":
-                            skipped++;
+                            skipped.Add(new(result.Attribute("testName")?.Value ?? "", result.Descendants(Trx + "Message").FirstOrDefault()?.Value.Trim() ?? "without a reason"));
                             break;
                         default:
                             failed++;
@@ -184,7 +193,8 @@ internal sealed class TestVerb : Verb
         }
 
         int exitCode = await RunLoggedAsync("npm", arguments, suite.Folder, log, stop).ConfigureAwait(false);
-        int passed = 0, failed = 0, skipped = 0;
+        int passed = 0, failed = 0;
+        List<NotRun> skipped = [];
         List<string> failures = [];
         if (File.Exists(report))
         {
@@ -192,10 +202,13 @@ internal sealed class TestVerb : Verb
             JsonElement all = document.RootElement;
             passed = all.GetProperty("numPassedTests").GetInt32();
             failed = all.GetProperty("numFailedTests").GetInt32();
-            skipped = all.GetProperty("numPendingTests").GetInt32();
             foreach (JsonElement test in all.GetProperty("testResults").EnumerateArray().SelectMany(file => file.GetProperty("assertionResults").EnumerateArray()))
             {
-                if (test.GetProperty("status").GetString() == "failed")
+                if (filter is null && test.GetProperty("status").GetString() is ("skipped" or "pending" or "todo"))
+                {
+                    skipped.Add(new(test.GetProperty("fullName").GetString() ?? "", "without a reason"));
+                }
+                else if (test.GetProperty("status").GetString() == "failed")
                 {
                     failures.Add($"FAILED {test.GetProperty("fullName").GetString()}\n{Indent(string.Join('\n', test.GetProperty("failureMessages").EnumerateArray().Select(message => message.GetString())))}");
                 }
@@ -284,5 +297,7 @@ internal sealed class TestVerb : Verb
 
     private sealed record Suite(SuiteKind Kind, string Name, string Folder);
 
-    private sealed record Tally(int Passed, int Failed, int Skipped, IReadOnlyList<string> Failures);
+    private sealed record Tally(int Passed, int Failed, IReadOnlyList<NotRun> Skipped, IReadOnlyList<string> Failures);
+
+    private sealed record NotRun(string Name, string Reason);
 }

@@ -20,6 +20,8 @@ internal sealed class EmbeddedConsumer(EmbeddedLog log, EventGroup group) : IEve
 
     public long Missed => _reader!.Missed;
 
+    public bool IsAtEnd => _reader!.IsAtEnd;
+
     /// <summary>Begins where the group is. Afterwards it may be fenced at any time.</summary>
     public void Begin()
     {
@@ -63,6 +65,21 @@ internal sealed class EmbeddedConsumer(EmbeddedLog log, EventGroup group) : IEve
         try
         {
             await _reader!.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (_isFenced)
+        {
+            throw Fenced();
+        }
+    }
+
+    public long Behind => Math.Max(0, log.EndOffset - _reader!.Offset);
+
+    public async ValueTask HoldAsync(TimeSpan pause, CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _over.Token);
+        try
+        {
+            await Task.Delay(pause, log.Options.Time, either.Token);
         }
         catch (OperationCanceledException) when (_isFenced)
         {

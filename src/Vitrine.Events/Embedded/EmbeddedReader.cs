@@ -36,6 +36,9 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
     /// <inheritdoc/>
     public long Missed { get; private set; }
 
+    /// <inheritdoc/>
+    public bool IsAtEnd { get; private set; }
+
     /// <summary>Reads this process's log.</summary>
     /// <param name="log">The log; stays open as long.</param>
     /// <param name="start">Where it begins.</param>
@@ -61,6 +64,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
     public bool TryRead(out EventRecord record)
     {
         record = default;
+        IsAtEnd = false;
         try
         {
             while (true)
@@ -81,6 +85,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
 
                 if (!TryReadFrame())
                 {
+                    IsAtEnd = true;
                     return false;
                 }
             }
@@ -118,7 +123,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
     {
         try
         {
-            return new(log, folder, OffsetOf(log, folder, start), topics);
+            return new(log, folder, OffsetOf(log, folder, start, topics), topics);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -126,7 +131,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
         }
     }
 
-    private static long OffsetOf(EmbeddedLog? log, string folder, EventStart start)
+    private static long OffsetOf(EmbeddedLog? log, string folder, EventStart start, IReadOnlyList<string> topics)
     {
         switch (start)
         {
@@ -141,6 +146,8 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
                 };
             case EventStart.AtOldest:
                 return 0;
+            case EventStart.AtLast last:
+                return OffsetOfLast(log, folder, last.Count, topics);
         }
 
         // No event from the beginning of that file on is before the time.
@@ -154,6 +161,23 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
         }
 
         return offset;
+    }
+
+    // Where events of a topic stand is not written down: all are looked at, as fast as the disk reads.
+    private static long OffsetOfLast(EmbeddedLog? log, string folder, int count, IReadOnlyList<string> topics)
+    {
+        Queue<long> last = new();
+        using EmbeddedReader reader = new(log, folder, 0, topics);
+        while (reader.TryRead(out EventRecord record))
+        {
+            last.Enqueue(record.Offset);
+            if (last.Count > count)
+            {
+                last.Dequeue();
+            }
+        }
+
+        return last.TryPeek(out long oldest) ? oldest : reader.Offset;
     }
 
     private static EventLogException CannotRead(string folder, Exception exception) =>

@@ -18,6 +18,9 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
 
     private const int BatchBytesMax = EventBatch.BytesMax / 4;
 
+    // A host that ends does not wait longer for brokers that nobody reaches.
+    private static readonly TimeSpan s_endMax = TimeSpan.FromSeconds(5);
+
     private static readonly Meter s_meter = new("vitrine", typeof(EventRecorder).Assembly.GetName().Version?.ToString(3));
     private static readonly Counter<long> s_kept = s_meter.CreateCounter<long>("vitrine.events.kept", "{event}", "Events of this host that are durable.");
     private static readonly Counter<long> s_lost = s_meter.CreateCounter<long>("vitrine.events.lost", "{event}", "Events of this host that are not kept.");
@@ -25,6 +28,7 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     private readonly Channel<(string Topic, Event Event)> _waiting = Channel.CreateBounded<(string, Event)>(
         new BoundedChannelOptions(WaitingMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
     private readonly EventBatch _batch = new();
+    private readonly CancellationTokenSource _end = new();
     private readonly Lock _lock = new();
     private Task _writing = Task.CompletedTask;
     private EventsLost? _lost; // not told yet
@@ -34,7 +38,7 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
 
     /// <summary>Keeps what was recorded so far, and what comes. Once.</summary>
     /// <param name="log">Keeps the events; is not closed with it.</param>
-    /// <param name="format">Writes them; registered for <see cref="EventTopics.OfHosts"/>.</param>
+    /// <param name="format">Writes them; registered for <see cref="EventTopics.All"/>.</param>
     public void Begin(IEventLog log, EventFormat<Event> format)
     {
         ArgumentNullException.ThrowIfNull(log);
@@ -53,7 +57,7 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     }
 
     /// <summary>Keeps an event, as soon as those before it are kept.</summary>
-    /// <param name="topic">One of <see cref="EventTopics.OfHosts"/>.</param>
+    /// <param name="topic">One of <see cref="EventTopics.All"/>.</param>
     /// <param name="happened">Not to be changed any more.</param>
     public void Record(string topic, Event happened)
     {
@@ -68,7 +72,9 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
+        _end.CancelAfter(s_endMax);
         await _writing;
+        _end.Dispose();
     }
 
     private async Task WriteAsync(IEventLog log, EventFormat<Event> format)
@@ -93,10 +99,10 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
             int events = _batch.Count - (told is null ? 0 : 1);
             try
             {
-                await log.AppendAsync(_batch);
+                await log.AppendAsync(_batch, _end.Token);
                 s_kept.Add(_batch.Count);
             }
-            catch (Exception exception) when (exception is EventLogException or ObjectDisposedException)
+            catch (Exception exception) when (exception is EventLogException or ObjectDisposedException or OperationCanceledException)
             {
                 bool isNew = told is null;
                 if (told is not null)

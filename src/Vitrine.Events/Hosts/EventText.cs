@@ -25,6 +25,8 @@ public static class EventText
             Event.WhatOneofCase.AlertCleared => Invariant($"alert {Name(happened.AlertCleared.Alert)} is over, after {happened.AlertCleared.RaisedSeconds:0} s"),
             Event.WhatOneofCase.MinuteSummary => Describe(happened.MinuteSummary),
             Event.WhatOneofCase.DeadLetter => $"could not be worked on by {happened.DeadLetter.Group}: {happened.DeadLetter.Topic} {happened.DeadLetter.Position}, {(happened.DeadLetter.Causes is [Cause first, ..] ? first.Message : "no reason")}",
+            Event.WhatOneofCase.LogHealthChanged => Describe(happened.LogHealthChanged),
+            Event.WhatOneofCase.Thumbnail => Invariant($"a picture of {happened.Thumbnail.WidthPixels}x{happened.Thumbnail.HeightPixels}, {happened.Thumbnail.Png.Length / 1e3:0} KB"),
             _ => "something that this version does not know",
         };
     }
@@ -53,6 +55,14 @@ public static class EventText
         SharingChanged.Types.State.Closed => $"{changed.SourceName} was closed",
         SharingChanged.Types.State.Stopped => "sharing is stopped",
         _ => "sharing has changed",
+    };
+
+    private static string Describe(LogHealthChanged changed) => changed.State switch
+    {
+        LogHealthChanged.Types.State.Healthy => Invariant($"Kafka is healthy: {changed.BrokersAnswering} brokers answer"),
+        LogHealthChanged.Types.State.Degraded => $"Kafka is degraded: {changed.Reason}",
+        LogHealthChanged.Types.State.Unreachable => $"Kafka is unreachable: {changed.Reason}",
+        _ => "Kafka has changed",
     };
 
     private static string Describe(ViewerJoined joined) =>

@@ -21,9 +21,12 @@ public static class EventTopics
     /// <summary>Events that could not be worked on.</summary>
     public const string DeadLetters = "dead-letters";
 
-    /// <summary>All of them.</summary>
-    public static IReadOnlyList<string> All { get; } = [Sessions, Statistics, Errors, Alerts, Minutes, DeadLetters];
+    /// <summary>Small pictures of what is shared.</summary>
+    public const string Thumbnails = "thumbnails";
 
-    /// <summary>Those that hosts write.</summary>
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Sessions, Statistics, Errors, Alerts, Minutes, DeadLetters, Thumbnails];
+
+    /// <summary>Those that minutes and alerts are made of.</summary>
     public static IReadOnlyList<string> OfHosts { get; } = [Sessions, Statistics, Errors];
 }

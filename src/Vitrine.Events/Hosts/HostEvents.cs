@@ -1,33 +1,44 @@
 using Vitrine.Events.Embedded;
+using Vitrine.Events.Kafka;
 using Vitrine.Events.Processing;
 using Vitrine.Events.Schemas;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Events.Hosts;
 
-/// <summary>The events of this host: a log in a folder, its schemas beside it, what is recorded, and what is made of it.</summary>
-/// <remarks>Opened in the background: sharing does not wait for it, and goes on without it.</remarks>
+/// <summary>The events of this host: a log in a folder with its schemas beside it, or on Kafka; what is recorded, and what is made of it.</summary>
+/// <remarks>Opened in the background: sharing does not wait for it, and goes on without it. Brokers that are not reached are asked until they are.</remarks>
 public sealed class HostEvents : IAsyncDisposable
 {
     /// <summary>Of the schemas, in the folder.</summary>
     public const string SchemasName = "schemas.jsonl";
 
+    // Who makes minutes and alerts.
+    private const string WatchGroup = "host-watch";
+
+    private static readonly TimeSpan s_endMax = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly Action<string>? _failed;
     private readonly TimeProvider _time;
     private readonly string _folder;
+    private readonly KafkaOptions? _kafka;
     private readonly Task _running;
     private readonly TaskCompletionSource _recorded = new();
+    private volatile KafkaHealth? _health;
 
-    private HostEvents(string folder, EventSource source, TimeProvider time, Action<string>? failed)
+    private HostEvents(string folder, KafkaOptions? kafka, EventSource source, TimeProvider time, Action<string>? failed)
     {
-        (_folder, _time, _failed) = (folder, time, failed);
+        (_folder, _kafka, _time, _failed) = (folder, kafka, time, failed);
         Recorder = new(new(source, time), failed);
         _running = Task.Run(RunAsync);
     }
 
     /// <summary>Takes what happens.</summary>
     public EventRecorder Recorder { get; }
+
+    /// <summary>How the cluster is that keeps them; null: a folder does.</summary>
+    public KafkaHealthReport? Health => _health?.Report;
 
     /// <summary>Where events are kept for a user who has not said where: <c>$XDG_STATE_HOME/vitrine/events</c>.</summary>
     public static string DefaultFolder
@@ -41,20 +52,26 @@ public sealed class HostEvents : IAsyncDisposable
     }
 
     /// <summary>Begins to keep them.</summary>
-    /// <param name="folder">Where.</param>
+    /// <param name="folder">Where, if not on Kafka.</param>
     /// <param name="source">Who says them.</param>
     /// <param name="time">The clock.</param>
     /// <param name="failed">Is told, for people, what does not work; on any thread.</param>
-    public static HostEvents Start(string folder, EventSource source, TimeProvider time, Action<string>? failed)
+    /// <param name="kafka">The cluster that keeps them; null: the folder.</param>
+    public static HostEvents Start(string folder, EventSource source, TimeProvider time, Action<string>? failed, KafkaOptions? kafka = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return new(folder, source, time, failed);
+        return new(folder, kafka, source, time, failed);
     }
 
-    /// <summary>Writes what was recorded, and ends. Takes as long as the disk does.</summary>
+    /// <summary>Writes what was recorded, and ends. Takes as long as the disk does; brokers that do not answer are not waited for.</summary>
     public async ValueTask DisposeAsync()
     {
         _recorded.TrySetResult();
+        if (_kafka is not null && await Task.WhenAny(_running, Task.Delay(s_endMax, _time)) != _running)
+        {
+            return; // it ends by itself, or with the process
+        }
+
         await _running;
         _stop.Dispose();
     }
@@ -63,21 +80,25 @@ public sealed class HostEvents : IAsyncDisposable
     {
         try
         {
-            await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = _folder, Time = _time });
-            using LocalSchemaStore schemas = LocalSchemaStore.Open(Path.Combine(_folder, SchemasName));
-            foreach (LogDamage damage in log.Damage.Where(damage => !damage.IsTorn))
+            if (_kafka is null)
             {
-                Tell("log", $"{damage.Path} is damaged from byte {damage.From} to {damage.Until}: its events there are lost, the others are not.");
-            }
+                await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = _folder, Time = _time });
+                using LocalSchemaStore schemas = LocalSchemaStore.Open(Path.Combine(_folder, SchemasName));
+                foreach (LogDamage damage in log.Damage.Where(damage => !damage.IsTorn))
+                {
+                    Tell("log", $"{damage.Path} is damaged from byte {damage.From} to {damage.Until}: its events there are lost, the others are not.");
+                }
 
-            EventFormat<Event> format = new(schemas);
-            await format.RegisterAsync(EventTopics.All, _stop.Token);
-            Recorder.Begin(log, format);
-            Task processing = ProcessAsync(log, format);
-            await _recorded.Task;
-            await Recorder.DisposeAsync();
-            await _stop.CancelAsync();
-            await processing;
+                await KeepAsync(log, schemas);
+            }
+            else
+            {
+                await using KafkaLog log = KafkaLog.Open(_kafka);
+                await using KafkaHealth health = _health = KafkaHealth.Start(_kafka, WatchGroup, _time, Tell);
+                using KafkaSchemaStore topic = new(log);
+                using SchemaRegistryClient? registry = _kafka.Registry is { } options ? new(options) : null;
+                await KeepAsync(log, (ISchemaStore?)registry ?? topic);
+            }
         }
         catch (Exception exception) when (exception is EventLogException or SchemaStoreException or IncompatibleSchemaException)
         {
@@ -86,25 +107,104 @@ public sealed class HostEvents : IAsyncDisposable
         }
     }
 
+    private async Task KeepAsync(IEventLog log, ISchemaStore schemas)
+    {
+        EventFormat<Event> format = new(schemas);
+        if (!await RegisterAsync(format))
+        {
+            Recorder.GiveUp(); // it ends before anybody was reached
+            return;
+        }
+
+        Recorder.Begin(log, format);
+        Task processing = ProcessAsync(log, format);
+        await _recorded.Task;
+        await Recorder.DisposeAsync();
+        await _stop.CancelAsync();
+        await processing;
+    }
+
+    private async Task<bool> RegisterAsync(EventFormat<Event> format)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await format.RegisterAsync(EventTopics.All, _stop.Token);
+                return true;
+            }
+            catch (SchemaStoreException exception) when (EventFailurePolicy.ActionFor(exception) == FailureAction.Retry)
+            {
+                if (attempt == 1)
+                {
+                    _failed?.Invoke(exception.Message);
+                }
+
+                if (await PauseAsync(attempt))
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// <returns>Whether the host ends.</returns>
+    private async Task<bool> PauseAsync(int attempt)
+    {
+        TimeSpan pause = EventFailurePolicy.PauseBefore(attempt, Random.Shared.NextDouble());
+        return await Task.WhenAny(_recorded.Task, Task.Delay(pause, _time)) == _recorded.Task;
+    }
+
     private async Task ProcessAsync(IEventLog log, EventFormat<Event> format)
     {
-        const string Group = "host-watch";
-        ExactlyOnceProcessor<Event, Event> processor = new(
-            log, format, format,
-            new(Group, EventTopics.OfHosts, () => new HostWatch(Recorder.Stamp, new()), new DeadLetters(Recorder.Stamp, Group).Add) { Time = _time });
-        try
+        for (int attempt = 1; ; attempt++)
         {
-            await processor.RunAsync(_stop.Token);
+            // A member that was replaced is a new one: what it knew is read again.
+            ExactlyOnceProcessor<Event, Event> processor = new(
+                log, format, format,
+                new(WatchGroup, EventTopics.OfHosts, () => new HostWatch(Recorder.Stamp, new()), new DeadLetters(Recorder.Stamp, WatchGroup).Add) { Time = _time });
+            try
+            {
+                await processor.RunAsync(_stop.Token);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (EventLogException passing) when (passing.Failure is EventLogFailure.Fenced or EventLogFailure.Network or EventLogFailure.Broker)
+            {
+                attempt = processor.Processed > 0 ? 1 : attempt;
+                if (attempt == 1)
+                {
+                    Tell("events", $"Minutes and alerts wait: {passing.Message}");
+                }
+            }
+            catch (Exception exception) when (exception is not OutOfMemoryException)
+            {
+                // Even a bug of ours is no reason to keep nothing, or to share no more.
+                Tell("events", $"Minutes and alerts are not made any more: {exception.Message}");
+                return;
+            }
+
+            if (await PauseAsync(attempt))
+            {
+                return;
+            }
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+    }
+
+    // What cannot be reached hears of it later: until then it waits, as all that happens.
+    private void Tell(KafkaHealthReport health)
+    {
+        Event happened = Recorder.Stamp.New();
+        happened.LogHealthChanged = new()
         {
-            // Told to end.
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            // Even a bug of ours is no reason to keep nothing, or to share no more.
-            Tell("events", $"Minutes and alerts are not made any more: {exception.Message}");
-        }
+            State = (LogHealthChanged.Types.State)health.State,
+            Reason = health.Reason,
+            Brokers = (uint)health.Brokers,
+            BrokersAnswering = (uint)health.Answering,
+        };
+        Recorder.Record(EventTopics.Errors, happened);
     }
 
     private void Tell(string part, string message)

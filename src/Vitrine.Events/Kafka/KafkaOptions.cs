@@ -47,8 +47,38 @@ public sealed record KafkaOptions
     /// <summary>Null: nobody signs in.</summary>
     public KafkaSasl? Sasl { get; init; }
 
-    /// <summary>Where the schemas are; null: in a file of this machine.</summary>
+    /// <summary>Where the schemas are; null: in a topic of the cluster (<see cref="KafkaSchemaStore"/>).</summary>
     public SchemaRegistryOptions? Registry { get; init; }
+
+    /// <summary>The cluster that tests and laboratories are given by the environment: <c>VITRINE_KAFKA_BOOTSTRAP</c>, <c>VITRINE_KAFKA_TLS_CA</c>, <c>_CERT</c>,
+    /// <c>_KEY</c>, <c>_KEY_PASSWORD</c>, <c>VITRINE_KAFKA_SASL_MECHANISM</c> (<c>PLAIN</c>, <c>SCRAM-SHA-256</c> or, unless said, <c>SCRAM-SHA-512</c>), <c>_USER</c>,
+    /// <c>_PASSWORD</c>.</summary>
+    /// <param name="bootstrap">In place of the variable; null: as it says.</param>
+    /// <returns>Null: none is given.</returns>
+    /// <exception cref="EventLogException">There is no such way to sign in.</exception>
+    public static KafkaOptions? FromEnvironment(string? bootstrap = null)
+    {
+        static string? Of(string name) => Environment.GetEnvironmentVariable("VITRINE_KAFKA_" + name) is { Length: > 0 } value ? value : null;
+        if ((bootstrap ?? Of("BOOTSTRAP")) is not { } brokers)
+        {
+            return null;
+        }
+
+        string mechanism = Of("SASL_MECHANISM") ?? "SCRAM-SHA-512";
+        if (!Enum.TryParse(mechanism.Replace("-", "", StringComparison.Ordinal), ignoreCase: true, out KafkaSaslMechanism way))
+        {
+            throw new EventLogException(EventLogFailure.Unavailable, $"VITRINE_KAFKA_SASL_MECHANISM is «{mechanism}»; allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.");
+        }
+
+        return new()
+        {
+            Bootstrap = brokers,
+            Tls = Of("TLS_CA") is { } authorities
+                ? new() { AuthoritiesFile = authorities, CertificateFile = Of("TLS_CERT"), KeyFile = Of("TLS_KEY"), KeyPassword = Of("TLS_KEY_PASSWORD") }
+                : null,
+            Sasl = Of("SASL_USER") is { } user ? new(way, user, Of("SASL_PASSWORD") ?? "") : null,
+        };
+    }
 }
 
 /// <summary>How the brokers are known, and how they know us.</summary>

@@ -29,6 +29,7 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
     private static readonly Meter s_meter = new("vitrine", typeof(ExactlyOnceProcessor<,>).Assembly.GetName().Version?.ToString(3));
     private static readonly Counter<long> s_processed = s_meter.CreateCounter<long>("vitrine.events.processed", "{event}", "Events that were worked on, and committed.");
     private static readonly Counter<long> s_deadLetters = s_meter.CreateCounter<long>("vitrine.events.dead_letters", "{event}", "Events that were put aside; see the reason.");
+    private static readonly Gauge<long> s_behind = s_meter.CreateGauge<long>("vitrine.events.behind", "{event}", "Events that a group has not worked on yet; see the group.");
     private static readonly Counter<long> s_retries = s_meter.CreateCounter<long>("vitrine.events.retries", "{attempt}", "Times that something was tried again because the log or the schemas failed.");
 
     private readonly SortedDictionary<int, EventWorker<TIn, TOut>> _workers = [];
@@ -36,6 +37,9 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
     private long _events; // in the batch
     private long _stateAt;
     private bool _savesState;
+    private int _assignment; // of which what is in hand is
+    private bool _isWorking; // what was read last is not worked on yet
+    private bool _isOver;
 
     /// <summary>Events that were worked on, and committed.</summary>
     public long Processed { get; private set; }
@@ -45,29 +49,38 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
     /// <exception cref="EventLogException">It must stop; <see cref="EventLogFailure.Fenced"/>: another one goes on.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await using IEventConsumer consumer = await log.JoinAsync(
+        IEventConsumer? member = null;
+        await using IEventConsumer consumer = member = await log.JoinAsync(
             new(options.Group, options.Topics, CommitPolicy.Transactional)
             {
                 Start = options.Start,
                 Assigned = Assign,
-                Lost = partitions => Forget(partitions),
+                Revoked = _ => GiveBackAsync(member!),
+                Lost = _ => ThrowAway(),
             },
             cancellationToken);
         _stateAt = options.Time.GetTimestamp();
-        while (true)
+        try
         {
-            while (consumer.TryRead(out EventRecord record))
+            while (true)
             {
-                await WorkAsync(record, cancellationToken);
-                if (_events >= BatchEventsMax || _batch.Bytes >= BatchBytesMax)
+                while (consumer.TryRead(out EventRecord record))
                 {
-                    await CommitAsync(consumer, cancellationToken);
+                    await WorkAsync(consumer, record, cancellationToken);
+                    if (_events >= BatchEventsMax || _batch.Bytes >= BatchBytesMax)
+                    {
+                        await CommitAsync(consumer, cancellationToken);
+                    }
                 }
-            }
 
-            PassTime();
-            await CommitAsync(consumer, cancellationToken);
-            await WaitAsync(consumer, cancellationToken);
+                PassTime();
+                await CommitAsync(consumer, cancellationToken);
+                await WaitAsync(consumer, cancellationToken);
+            }
+        }
+        finally
+        {
+            _isOver = true; // wherever it was: what is not committed is not
         }
     }
 
@@ -85,32 +98,61 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
         }
     }
 
-    private void Forget(IReadOnlyList<int> partitions)
+    // Once: while partitions are given back there is no time for a second try, and whoever gets them does the same work.
+    private async ValueTask GiveBackAsync(IEventConsumer consumer)
     {
-        foreach (int partition in partitions)
+        if (!_isOver && !_isWorking && _workers.Count > 0)
         {
-            _workers.Remove(partition);
+            try
+            {
+                _savesState = true;
+                await consumer.CommitAsync(_batch, States());
+                Count();
+            }
+            catch (EventLogException failed)
+            {
+                options.Retrying?.Invoke(failed);
+            }
         }
+
+        ThrowAway();
     }
 
-    private async ValueTask WorkAsync(EventRecord record, CancellationToken cancellationToken)
+    private void ThrowAway()
+    {
+        _workers.Clear();
+        _batch.Clear();
+        (_events, _savesState) = (0, false);
+        _assignment++;
+    }
+
+    private async ValueTask WorkAsync(IEventConsumer consumer, EventRecord record, CancellationToken cancellationToken)
     {
         Outputs taken = new(this, isKept: !record.IsDone);
+        int assignment = _assignment;
+        _isWorking = true;
         try
         {
-            TIn input = await RetryAsync(() => inputs.ReadAsync(record, cancellationToken), cancellationToken);
+            TIn input = await RetryAsync(consumer, () => inputs.ReadAsync(record, cancellationToken), cancellationToken);
+            if (assignment != _assignment)
+            {
+                _isWorking = false;
+                return; // given back meanwhile: whoever has the partition now reads it
+            }
+
             _workers[record.Position.Partition].Work(input, record, taken);
         }
         catch (Exception exception) when (EventFailurePolicy.ActionFor(exception) == FailureAction.DeadLetter)
         {
-            if (!record.IsDone)
+            if (!record.IsDone && assignment == _assignment)
             {
                 options.AddDeadLetter(record, exception, taken);
                 s_deadLetters.Add(1, new KeyValuePair<string, object?>("reason", exception is EventFormatException { Failure: var failure } ? Enum.GetName(failure)!.ToLowerInvariant() : "processing"));
             }
         }
 
-        _events += record.IsDone ? 0 : 1;
+        _isWorking = false;
+        _events += record.IsDone || assignment != _assignment ? 0 : 1;
     }
 
     private void PassTime()
@@ -133,14 +175,24 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
             return;
         }
 
-        PartitionState[] states = _savesState ? [.. _workers.Select(each => new PartitionState(each.Key, each.Value.Save()))] : [];
         await RetryAsync(
+            consumer,
             async () =>
             {
-                await consumer.CommitAsync(_batch, states, cancellationToken);
+                // Anew each time: partitions may have been given back in between, and all of it with them.
+                await consumer.CommitAsync(_batch, States(), cancellationToken);
                 return true;
             },
             cancellationToken);
+        Count();
+        s_behind.Record(consumer.Behind, new KeyValuePair<string, object?>("group", options.Group));
+    }
+
+    private PartitionState[] States() => _savesState ? [.. _workers.Select(each => new PartitionState(each.Key, each.Value.Save()))] : [];
+
+    // What was begun is durable.
+    private void Count()
+    {
         s_processed.Add(_events);
         Processed += _events;
         _batch.Clear();
@@ -166,7 +218,7 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
         }
     }
 
-    private async ValueTask<T> RetryAsync<T>(Func<ValueTask<T>> action, CancellationToken cancellationToken)
+    private async ValueTask<T> RetryAsync<T>(IEventConsumer consumer, Func<ValueTask<T>> action, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
@@ -178,7 +230,7 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
             {
                 s_retries.Add(1);
                 options.Retrying?.Invoke(exception);
-                await Task.Delay(EventFailurePolicy.PauseBefore(attempt, Random.Shared.NextDouble()), options.Time, cancellationToken);
+                await consumer.HoldAsync(EventFailurePolicy.PauseBefore(attempt, Random.Shared.NextDouble()), cancellationToken);
             }
         }
     }

@@ -22,7 +22,7 @@ public static class CrashAgent
 
     private const int Lanes = 4;
 
-    /// <summary>Owns the log, appends numbers, and works on them. Told the folder and the first number, says <c>opened MILLISECONDS</c>, then <c>kept
+    /// <summary>Owns the log, appends numbers, and works on them. Told the log (<see cref="NamedLog"/>) and the first number, says <c>opened MILLISECONDS</c>, then <c>kept
     /// NUMBER</c> for each that is acknowledged.</summary>
     public static async Task KeepAsync(TextReader input, TextWriter output, CancellationToken cancellationToken)
     {
@@ -30,10 +30,9 @@ public static class CrashAgent
         ArgumentNullException.ThrowIfNull(output);
         string[] order = (await input.ReadLineAsync(cancellationToken) ?? "").Split('\t');
         long next = long.Parse(order[1], CultureInfo.InvariantCulture), begun = Stopwatch.GetTimestamp();
-        await using EmbeddedLog log = EmbeddedLog.Open(Options(order[0]));
+        await using NamedLog opened = NamedLog.Open(order[0]);
         double openedMs = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
-        using LocalSchemaStore schemas = LocalSchemaStore.Open(Path.Combine(order[0], HostEvents.SchemasName));
-        EventFormat<Event> format = new(schemas);
+        (IEventLog log, EventFormat<Event> format) = (opened.Log, opened.Format);
         await format.RegisterAsync(EventTopics.All, cancellationToken);
         using Lines lines = new(output);
         lines.Write(string.Create(CultureInfo.InvariantCulture, $"opened {openedMs}"));
@@ -66,15 +65,15 @@ public static class CrashAgent
         await await Task.WhenAny([processing, .. lanes]);
     }
 
-    /// <summary>Reads what comes of the numbers, beside their owner. Told the folder and a position, says <c>read POSITION NUMBER SUM</c>.</summary>
+    /// <summary>Reads what comes of the numbers, beside their owner. Told the log and a position, says <c>read POSITION NUMBER SUM</c>.</summary>
     public static async Task FollowAsync(TextReader input, TextWriter output, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
         string[] order = (await input.ReadLineAsync(cancellationToken) ?? "").Split('\t');
-        using LocalSchemaStore schemas = LocalSchemaStore.OpenToRead(Path.Combine(order[0], HostEvents.SchemasName));
-        using EmbeddedReader reader = EmbeddedReader.Open(order[0], EventStart.At(EventPosition.Parse(order[1])), Outputs);
-        EventFormat<Event> format = new(schemas);
+        await using NamedLog opened = NamedLog.OpenToRead(order[0]);
+        await using IEventReader reader = opened.Read(EventStart.At(EventPosition.Parse(order[1])), Outputs);
+        EventFormat<Event> format = opened.Format;
         using Lines lines = new(output);
         lines.Write("opened");
         while (true)
@@ -85,8 +84,6 @@ public static class CrashAgent
             lines.Write($"read {position} {sum.Message} {sum.Part}");
         }
     }
-
-    internal static EmbeddedLogOptions Options(string folder) => new() { Folder = folder, RetentionBytes = 8L << 30 };
 
     internal static EventStamp Stamp(string host) => new(new EventSource { HostId = host, HostName = host, SessionId = host }, TimeProvider.System);
 
@@ -101,9 +98,23 @@ public static class CrashAgent
         });
     }
 
-    // One takes over from the other, at any moment.
+    // One takes over from the other, at any moment: in the folder by joining, on Kafka when the other leaves.
     private static async Task ProcessAsync(IEventLog log, EventFormat<Event> format, CancellationToken cancellationToken)
     {
+        while (log is not EmbeddedLog)
+        {
+            using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            over.CancelAfter(Random.Shared.Next(2000, 20_000));
+            try
+            {
+                await Processor(log, format).RunAsync(over.Token);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The next one goes on.
+            }
+        }
+
         Task before = Task.CompletedTask;
         while (true)
         {

@@ -6,18 +6,18 @@ namespace Vitrine.Lab.Events;
 /// <summary>What keeping events costs, and how late they are durable, beside what the disk can do.</summary>
 public sealed class EventsLaboratory : ILaboratory
 {
-    private const string Append = "append", Read = "read", Crash = "crash";
+    private const string Append = "append", Read = "read", Kafka = "kafka", Detect = "detect", Alarms = "alarms", Fleet = "fleet", Crash = "crash";
 
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
         "events",
-        "How many events a second are durable, and when; how fast they are read. Beside raw writes to the same disk.",
+        "How many events a second are durable, and when; how fast they are read. Beside raw writes to the same disk, and, on Kafka, beside librdkafka's own client.",
         [],
         [],
         TimeSpan.FromMinutes(8),
         TimeSpan.FromSeconds(40))
     {
-        Parts = [Append, Read, Crash],
+        Parts = [Append, Read, Kafka, Detect, Alarms, Fleet, Crash],
     };
 
     /// <inheritdoc/>
@@ -44,9 +44,29 @@ public sealed class EventsLaboratory : ILaboratory
                 await ReadRounds.RunAsync(run, folder, options, (what, done) => progress.Report(new(what, 0.3 + (0.1 * done))), cancellationToken);
             }
 
+            if (Runs(Kafka))
+            {
+                await KafkaRounds.RunAsync(run, folder, options, (what, done) => progress.Report(new(what, 0.4 + (0.1 * done))), cancellationToken);
+            }
+
+            if (Runs(Detect))
+            {
+                await DetectRounds.RunAsync(run, options, (what, done) => progress.Report(new(what, 0.5 + (0.1 * done))), cancellationToken);
+            }
+
+            if (Runs(Fleet))
+            {
+                await FleetRounds.RunAsync(run, folder, options, (what, done) => progress.Report(new(what, 0.6 + (0.1 * done))), cancellationToken);
+            }
+
+            if (options.Only.Contains(Alarms))
+            {
+                await DetectRounds.WatchAsync(run, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+            }
+
             if (Runs(Crash))
             {
-                await CrashRounds.RunAsync(run, folder, options, (what, done) => progress.Report(new(what, 0.4 + (0.6 * done))), cancellationToken);
+                await CrashRounds.RunAsync(run, folder, options, (what, done) => progress.Report(new(what, 0.7 + (0.3 * done))), cancellationToken);
             }
         }
         finally
@@ -54,7 +74,6 @@ public sealed class EventsLaboratory : ILaboratory
             Directory.Delete(folder, recursive: true);
         }
 
-        run.NotMeasured("Kafka: there is no log on Kafka yet.");
         progress.Report(new("Done", 1));
         return run.Build("none");
 

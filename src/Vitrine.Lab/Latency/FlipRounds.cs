@@ -90,7 +90,7 @@ internal static class FlipRounds
     private static void AddCase(RunBuilder run, string name, RoundSeries series, int missed) =>
         run.Add(series.ToCase(name, null, new Dictionary<string, double> { ["dropped"] = missed }));
 
-    private static async Task<int> ClientRoundAsync(
+    internal static async Task<int> ClientRoundAsync(
         ShareProcess share, FlipSquare square, int changes, Random random, RoundSeries series, TimeProvider time, CancellationToken cancellationToken)
     {
         var sights = new ConcurrentQueue<Sight>();

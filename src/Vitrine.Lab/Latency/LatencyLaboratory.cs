@@ -7,6 +7,8 @@ namespace Vitrine.Lab.Latency;
 /// x0vncserver; what sharing costs; and what fifty viewers of which one is stuck do to each other.</summary>
 public sealed class LatencyLaboratory : ILaboratory
 {
+    private const string Changes = "changes", Events = "events";
+
     internal static readonly DeviceSize Screen = new(1920, 1080);
 
     /// <inheritdoc/>
@@ -16,7 +18,10 @@ public sealed class LatencyLaboratory : ILaboratory
         ["xvfb", "chromium"],
         ["tigervnc-scraping-server"],
         TimeSpan.FromMinutes(5),
-        TimeSpan.FromSeconds(43));
+        TimeSpan.FromSeconds(43))
+    {
+        Parts = [Changes, Events],
+    };
 
     /// <inheritdoc/>
     public async Task<RunDocument> RunAsync(LabOptions options, IProgress<LabProgress> progress, CancellationToken cancellationToken)
@@ -24,6 +29,16 @@ public sealed class LatencyLaboratory : ILaboratory
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(progress);
         var run = new RunBuilder("latency", options);
+        if (options.Only.Contains(Events))
+        {
+            await EventsRounds.RunAsync(run, options, done => progress.Report(new("Changes, with events and without", done)), cancellationToken);
+        }
+
+        if (options.Only.Count > 0 && !options.Only.Contains(Changes))
+        {
+            return run.Build($"Xvfb, {Screen}");
+        }
+
         progress.Report(new("From process start to the first picture", 0));
         await FirstPictureRounds.RunAsync(run, options, cancellationToken);
         using PrivateDisplay display = PrivateDisplay.Start(Screen);

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Vitrine.Events.Hosts;
 using Vitrine.Frames;
 using Vitrine.Wire;
@@ -61,6 +62,10 @@ internal sealed class SessionEvents(EventRecorder? recorder)
 
     public void Error(string part, string message) =>
         Record(EventTopics.Errors, happened => happened.ErrorOccurred = new() { Part = part, Message = message });
+
+    public void Thumbnail(byte[] png, DeviceSize size) => Record(
+        EventTopics.Thumbnails,
+        happened => happened.Thumbnail = new() { Png = UnsafeByteOperations.UnsafeWrap(png), WidthPixels = (uint)size.Width, HeightPixels = (uint)size.Height });
 
     public void Told(SharingStatistics statistics) => Record(EventTopics.Statistics, happened => happened.SharingStatistics = statistics);
 

@@ -9,9 +9,16 @@ internal static class Appender
 {
     private const int Lanes = 8;
 
-    /// <summary>Arguments: the folder, and the first number; a third one: <see cref="Processing.ProcessingHost"/>.</summary>
+    /// <summary>Arguments: the folder, and the first number; a third one: <see cref="Processing.ProcessingHost"/>. Or
+    /// <see cref="Kafka.TestCluster.Role"/>.</summary>
     public static async Task<int> Main(string[] arguments)
     {
+        if (arguments is [Kafka.TestCluster.Role])
+        {
+            await Vitrine.Events.Kafka.MockKafkaCluster.ServeAsync(Console.In, Console.Out, CancellationToken.None);
+            return 0;
+        }
+
         if (arguments is [_, _, _])
         {
             await Processing.ProcessingHost.RunAsync(arguments[0], long.Parse(arguments[1], CultureInfo.InvariantCulture));

@@ -211,6 +211,12 @@ public sealed class ExactlyOnceProcessorTests : IDisposable
         {
             public long Missed => consumer.Missed;
 
+            public bool IsAtEnd => consumer.IsAtEnd;
+
+            public long Behind => consumer.Behind;
+
+            public ValueTask HoldAsync(TimeSpan pause, CancellationToken cancellationToken = default) => consumer.HoldAsync(pause, cancellationToken);
+
             public bool TryRead(out EventRecord record) => consumer.TryRead(out record);
 
             public ValueTask WaitAsync(CancellationToken cancellationToken = default) => consumer.WaitAsync(cancellationToken);

@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 
-namespace Vitrine.Events.Embedded;
+namespace Vitrine.Events;
 
 /// <summary>What logs of this process did.</summary>
 internal static class EventLogMeter
@@ -26,11 +26,17 @@ internal static class EventLogMeter
         }
         else
         {
-            s_refused.Add(batches, new KeyValuePair<string, object?>("failure", failure.Failure switch
-            {
-                EventLogFailure.DiskFull => "disk-full",
-                _ => "storage",
-            }));
+            s_refused.Add(batches, new KeyValuePair<string, object?>("failure", NameOf(failure.Failure)));
         }
     }
+
+    /// <summary>A class of failures, as metrics name it.</summary>
+    public static string NameOf(EventLogFailure failure) => failure switch
+    {
+        EventLogFailure.DiskFull => "disk-full",
+        EventLogFailure.InUse => "in-use",
+        EventLogFailure.NotALog => "not-a-log",
+        EventLogFailure.BadEvent => "bad-event",
+        _ => failure.ToString().ToLowerInvariant(),
+    };
 }

@@ -1,0 +1,132 @@
+using Confluent.Kafka;
+
+namespace Vitrine.Events.Kafka;
+
+/// <summary>A log on a Kafka cluster. What is appended is acknowledged when all copies that are in step have it.</summary>
+/// <remarks>
+/// <para>Thread-safe. librdkafka's threads speak to the brokers, and try again what can be tried again.</para>
+/// <para>Each topic has its order in each partition; events of one key are in one partition. A batch keeps its order there. Outside of a transaction
+/// (<see cref="IEventConsumer.CommitAsync(EventBatch, IReadOnlyList{PartitionState}, CancellationToken)"/>) Kafka has nothing that takes a batch as a
+/// whole: when an append fails, a part of it may be kept. None is kept twice.</para>
+/// </remarks>
+public sealed class KafkaLog : IEventLog
+{
+    private static readonly TimeSpan s_flushMax = TimeSpan.FromSeconds(2);
+
+    private readonly IProducer<byte[], byte[]> _producer;
+    private readonly IAdminClient _admin;
+    private volatile Error? _lastHeard;
+
+    private KafkaLog(KafkaOptions options)
+    {
+        Options = options;
+        _producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Producer(options)).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore).Build();
+        _admin = new AdminClientBuilder(KafkaClients.Admin(options)).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore).Build();
+        Topics = new(options, _admin, () => _lastHeard);
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"Kafka at {Options.Bootstrap}";
+
+    internal KafkaOptions Options { get; }
+
+    internal KafkaTopics Topics { get; }
+
+    /// <summary>What a client has heard of the brokers that was bad, last.</summary>
+    internal Error? LastHeard => _lastHeard;
+
+    /// <summary>Begins to speak to a cluster. That brokers are not reached is found by the first use: it may pass.</summary>
+    /// <exception cref="EventLogException">The library is not there, or settings cannot be used.</exception>
+    public static KafkaLog Open(KafkaOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        KafkaLibrary.Need();
+        try
+        {
+            return new(options);
+        }
+        catch (Exception unusable) when (unusable is InvalidOperationException or ArgumentException or KafkaException)
+        {
+            throw new EventLogException(EventLogFailure.Unavailable, $"Kafka's settings cannot be used: {unusable.Message}", unusable);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<EventPosition> AppendAsync(EventBatch batch, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.Count == 0)
+        {
+            throw new ArgumentException("The batch is empty.", nameof(batch));
+        }
+
+        try
+        {
+            EventPosition position = await KafkaDelivery.SendAsync(_producer, Topics, batch, cancellationToken);
+            EventLogMeter.Ended(1, batch.Bytes, null);
+            return position;
+        }
+        catch (KafkaException failed)
+        {
+            EventLogException refused = KafkaFailures.From(failed.Error, $"{batch.Count} events were not taken by {Name}", _lastHeard, failed);
+            EventLogMeter.Ended(1, batch.Bytes, refused);
+            throw refused;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IEventReader Read(EventStart start, params IReadOnlyList<string> topics) => new KafkaReader(this, start, topics);
+
+    /// <inheritdoc/>
+    /// <remarks>Members share the partitions. A member that joins, or leaves, or dies, has them shared anew, after at most
+    /// <see cref="KafkaOptions.SessionTimeout"/>.</remarks>
+    public async ValueTask<IEventConsumer> JoinAsync(EventGroup group, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        return await KafkaConsumer.JoinAsync(this, group, cancellationToken);
+    }
+
+    /// <summary>Sends what waits, if that works at once, and ends: who wanted to know whether it is kept has waited for it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Task.Run(() => _producer.Flush(s_flushMax));
+        _producer.Dispose();
+        _admin.Dispose();
+    }
+
+    /// <summary>Appends a record to one partition.</summary>
+    /// <exception cref="EventLogException">It is not kept.</exception>
+    internal async Task AppendToAsync(string topic, int partition, byte[] key, byte[] value, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _producer.ProduceAsync(new TopicPartition(Topics.NameOf(topic), partition), new() { Key = key, Value = value }, cancellationToken);
+        }
+        catch (KafkaException failed)
+        {
+            throw KafkaFailures.From(failed.Error, $"{Topics.NameOf(topic)} was not written", LastHeard, failed);
+        }
+    }
+
+    /// <summary>Makes a consumer that tells this log what it hears.</summary>
+    internal ConsumerBuilder<byte[], byte[]> MakeConsumer(ConsumerConfig config) =>
+        new ConsumerBuilder<byte[], byte[]>(config).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore);
+
+    /// <summary>Makes a producer that tells this log what it hears.</summary>
+    internal IProducer<byte[], byte[]> MakeProducer(string transactionalId) =>
+        new ProducerBuilder<byte[], byte[]>(KafkaClients.Producer(Options, transactionalId)).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore).Build();
+
+    // That all brokers are down follows from what was heard of each, and says less.
+    private void Hear(Error error)
+    {
+        if (error.Code != ErrorCode.Local_AllBrokersDown)
+        {
+            _lastHeard = error;
+        }
+    }
+
+    // What matters of it comes as an error too.
+    private static void Ignore(object client, LogMessage message)
+    {
+    }
+}
