@@ -18,6 +18,7 @@ public sealed class HostEvents : IAsyncDisposable
     private readonly string _folder;
     private readonly Task _running;
     private readonly TaskCompletionSource _recorded = new();
+    private readonly TaskCompletionSource<(IEventLog Log, EventFormat<Event> Format)> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HostEvents(string folder, EventSource source, TimeProvider time, Action<string>? failed)
     {
@@ -28,6 +29,9 @@ public sealed class HostEvents : IAsyncDisposable
 
     /// <summary>Takes what happens.</summary>
     public EventRecorder Recorder { get; }
+
+    /// <summary>The log, and what reads its events, once they are open; borrowed. It fails with why they cannot be, for people.</summary>
+    public Task<(IEventLog Log, EventFormat<Event> Format)> Opened => _opened.Task;
 
     /// <summary>Where events are kept for a user who has not said where: <c>$XDG_STATE_HOME/vitrine/events</c>.</summary>
     public static string DefaultFolder
@@ -73,6 +77,7 @@ public sealed class HostEvents : IAsyncDisposable
             EventFormat<Event> format = new(schemas);
             await format.RegisterAsync(EventTopics.All, _stop.Token);
             Recorder.Begin(log, format);
+            _opened.SetResult((log, format));
             Task processing = ProcessAsync(log, format);
             await _recorded.Task;
             await Recorder.DisposeAsync();
@@ -82,6 +87,7 @@ public sealed class HostEvents : IAsyncDisposable
         catch (Exception exception) when (exception is EventLogException or SchemaStoreException or IncompatibleSchemaException)
         {
             Recorder.GiveUp();
+            _opened.TrySetException(exception);
             _failed?.Invoke(exception.Message);
         }
     }
