@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const jsonReport = process.env['VITRINE_VITEST_JSON'];
@@ -12,6 +13,7 @@ export default defineConfig({
     // The host's content security policy allows files of its own only: no data: URLs, no inline script.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: ['index.html', 'events.html'].map(page => fileURLToPath(new URL(page, import.meta.url))) },
   },
   worker: { format: 'es' },
   test: {

@@ -1,4 +1,5 @@
 using System.Net;
+using Vitrine.Events.Hosts;
 using Vitrine.Server.Access;
 using Vitrine.Transports.Quic;
 
@@ -56,6 +57,9 @@ public sealed record ServerOptions
 
     /// <summary>Folder with the web page's files.</summary>
     public string WebRoot { get; init; } = Path.Combine(AppContext.BaseDirectory, "wwwroot");
+
+    /// <summary>What happened, for those who may administer; borrowed. Null: nobody keeps it.</summary>
+    public HostEvents? Events { get; init; }
 
     /// <summary>Whether the server speaks TLS.</summary>
     public bool IsTls => !IPAddress.IsLoopback(Listen) || CertificatePath is not null;

@@ -30,7 +30,7 @@ using Vitrine.Wire;
 
 namespace Vitrine.Server;
 
-/// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web page, <c>/stream</c>, <c>/healthz</c>,
+/// <summary>Serves one <see cref="ShareSession"/> over HTTP: the web pages, <c>/stream</c>, <c>/healthz</c>,
 /// <c>/metrics</c>, and calls as gRPC and as JSON below <c>/api/</c>; calls and the live stream over QUIC too.</summary>
 /// <remarks>All members may be called from any thread.</remarks>
 public sealed class VitrineServer : IAsyncDisposable
@@ -101,6 +101,9 @@ public sealed class VitrineServer : IAsyncDisposable
 
     /// <summary>Address for people who may also administer; null unless asked for.</summary>
     public Uri? AdministerUrl => _access.AdministerToken is { } token ? AddressFor(token) : null;
+
+    /// <summary>Address of the page of events for people who may administer; null unless both were asked for.</summary>
+    public Uri? EventsUrl => _options.Events is not null && _access.AdministerToken is { } token ? AddressFor(token, WebPages.EventsPath) : null;
 
     /// <summary>SHA-256 of the certificate, to be compared by people; null without TLS.</summary>
     public string? CertificateFingerprint => _certificate is null ? null : HostCertificate.Fingerprint(_certificate);
@@ -319,6 +322,7 @@ public sealed class VitrineServer : IAsyncDisposable
     private List<CallBinding> Bindings(out HealthService health)
     {
         List<CallBinding> bindings = [.. _desktop.Bindings];
+        bindings.AddRange(new EventLogService(_options.Events, _time).Bindings);
         foreach (CallBinding echo in new EchoService().Bindings)
         {
             bindings.Add(echo with { Method = new(echo.Method.Descriptor, ViewerGrants.View) }); // what a network carries is not for strangers to try here
@@ -539,11 +543,11 @@ public sealed class VitrineServer : IAsyncDisposable
 
     private static bool IsLoopback(HttpContext context) => context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address);
 
-    private Uri AddressFor(string token)
+    private Uri AddressFor(string token, string path = "/")
     {
         IPAddress listen = EndPoint.Address;
         string host = listen.Equals(IPAddress.Any) || listen.Equals(IPAddress.IPv6Any) ? ReachableHost() : new IPEndPoint(listen, 0).ToString()[..^2];
-        return new Uri($"{(_options.IsTls ? "https" : "http")}://{host}:{EndPoint.Port}/?t={token}");
+        return new Uri($"{(_options.IsTls ? "https" : "http")}://{host}:{EndPoint.Port}{path}?t={token}");
     }
 
     /// <summary>What people on the network can type when the server listens everywhere: the first address that is not this machine's own.</summary>

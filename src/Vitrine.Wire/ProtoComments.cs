@@ -20,7 +20,7 @@ public static class ProtoComments
     private static FrozenDictionary<string, string> Read()
     {
         Dictionary<string, string> comments = [];
-        foreach (string resource in (string[])["desktop.pb", "echo.pb"])
+        foreach (string resource in (string[])["desktop.pb", "echo.pb", "event_log.pb"])
         {
             using Stream file = typeof(ProtoComments).Assembly.GetManifestResourceStream(resource)!;
             FileDescriptorSet set = FileDescriptorSet.Parser.ParseFrom(file);

@@ -114,7 +114,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         HostEvents? events = settings.Events == "on" ? KeepEvents(options) : null;
         try
         {
-            return await ShareAsync(options, trace, events?.Recorder, stop.Token).ConfigureAwait(false);
+            return await ShareAsync(options with { Events = events }, trace, stop.Token).ConfigureAwait(false);
         }
         finally
         {
@@ -159,11 +159,11 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         }
     }
 
-    private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace, EventRecorder? events, CancellationToken stop)
+    private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace, CancellationToken stop)
     {
         await using ShareSession session = new(Open, new ShareOptions
         {
-            Events = events,
+            Events = options.Events?.Recorder,
             FramesPerSecondMax = settings.Fps,
             Video = settings.Video == "on",
             Encoder = settings.Encoder,
@@ -254,6 +254,11 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         if (server.AdministerToken is { } administerToken)
         {
             text += $"Token of programs that may also see who looks, and stop and start sharing: {administerToken}\n";
+        }
+
+        if (server.EventsUrl is { } eventsUrl)
+        {
+            text += $"What happened, for whoever administers: {eventsUrl.AbsoluteUri}\n";
         }
 
         if (isVerbose && options.Quic)

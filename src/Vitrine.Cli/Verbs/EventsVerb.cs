@@ -1,8 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using Google.Protobuf;
 using Vitrine.Events;
 using Vitrine.Events.Embedded;
 using Vitrine.Events.Hosts;
@@ -74,7 +71,7 @@ internal sealed class EventsTailVerb : Verb
         }
 
         DateTimeOffset time = default;
-        if (parsed.GetValue(_since) is { } since && !TryParseTime(since, TimeProvider.System, out time))
+        if (parsed.GetValue(_since) is { } since && !EventTime.TryParse(since, TimeProvider.System, out time))
         {
             return _terminal.Fail(ExitCode.Usage, $"«{since}» is no time.", null, "Allowed: 2026-01-31, 2026-01-31T12:00, or 90s, 15m, 2h, 7d for so long ago.");
         }
@@ -150,51 +147,15 @@ internal sealed class EventsTailVerb : Verb
 
     private async ValueTask<string> LineAsync(EventFormat<Event> format, EventRecord record, bool asJson, CancellationToken cancellationToken)
     {
-        Event? happened = null;
-        string fault = "";
-        try
-        {
-            happened = await format.ReadAsync(record, cancellationToken).ConfigureAwait(false);
-        }
-        catch (EventFormatException unreadable)
-        {
-            fault = unreadable.Message;
-        }
-
+        KeptEvent kept = await KeptEvents.ReadAsync(format, record, cancellationToken).ConfigureAwait(false);
         if (asJson)
         {
-            return ToJson(record, happened, fault);
+            return KeptEvents.ToJson(kept);
         }
 
         string time = record.Time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        string text = happened is null ? $"{record.Topic}: cannot be read: {fault}" : $"{happened.Source?.HostName ?? "?"}  {EventText.Describe(happened)}";
+        string text = kept.Event is null ? $"{record.Topic}: {kept.Text}" : $"{kept.Event.Source?.HostName ?? "?"}  {kept.Text}";
         return $"{_terminal.Muted(time)}  {Terminal.OneLine(text)}";
-    }
-
-    private static string ToJson(in EventRecord record, Event? happened, string fault)
-    {
-        using MemoryStream bytes = new();
-        using (Utf8JsonWriter json = new(bytes))
-        {
-            json.WriteStartObject();
-            json.WriteString("position", record.Position.ToString());
-            json.WriteString("taken", record.Time);
-            json.WriteString("topic", record.Topic);
-            if (happened is not null)
-            {
-                json.WritePropertyName("event");
-                json.WriteRawValue(JsonFormatter.Default.Format(happened));
-            }
-            else
-            {
-                json.WriteString("fault", fault);
-                json.WriteBase64String("value", record.Value.Span);
-            }
-
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(bytes.ToArray());
     }
 
     private static bool TryParseTopics(string? list, out IReadOnlyList<string> topics, out string wrong)
@@ -203,24 +164,5 @@ internal sealed class EventsTailVerb : Verb
         wrong = names.FirstOrDefault(name => name != "all" && !EventTopics.All.Contains(name)) ?? "";
         topics = names.Length == 0 ? [.. EventTopics.All.Where(topic => topic != EventTopics.Statistics)] : names.Contains("all") ? [] : names;
         return wrong.Length == 0 && (list is null || list.Length > 0);
-    }
-
-    /// <summary>A time of the clock, or so long ago.</summary>
-    internal static bool TryParseTime(string text, TimeProvider clock, out DateTimeOffset time)
-    {
-        time = default;
-        double unit = text.Length < 2 ? 0 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86_400, _ => 0 };
-        if (unit > 0 && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count))
-        {
-            if (count * unit > TimeSpan.FromDays(36_500).TotalSeconds)
-            {
-                return false;
-            }
-
-            time = clock.GetUtcNow() - TimeSpan.FromSeconds(count * unit);
-            return true;
-        }
-
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out time);
     }
 }

@@ -20,7 +20,7 @@ public static class EventText
             Event.WhatOneofCase.ViewerLeft => Describe(happened.ViewerLeft),
             Event.WhatOneofCase.SharingStatistics => Describe(happened.SharingStatistics),
             Event.WhatOneofCase.ErrorOccurred => $"{happened.ErrorOccurred.Part} does not work: {happened.ErrorOccurred.Message}",
-            Event.WhatOneofCase.EventsLost => Invariant($"{happened.EventsLost.Count} events since {happened.EventsLost.Since.ToDateTimeOffset():HH:mm:ss} UTC were not kept: {happened.EventsLost.Reason}"),
+            Event.WhatOneofCase.EventsLost => Invariant($"{happened.EventsLost.Count} events since {happened.EventsLost.Since?.ToDateTimeOffset():HH:mm:ss} UTC were not kept: {happened.EventsLost.Reason}"),
             Event.WhatOneofCase.AlertRaised => $"ALERT {Name(happened.AlertRaised.Alert)}: {happened.AlertRaised.Message}",
             Event.WhatOneofCase.AlertCleared => Invariant($"alert {Name(happened.AlertCleared.Alert)} is over, after {happened.AlertCleared.RaisedSeconds:0} s"),
             Event.WhatOneofCase.MinuteSummary => Describe(happened.MinuteSummary),
@@ -32,10 +32,9 @@ public static class EventText
     }
 
     /// <summary>Of an alert, for people: «latency of viewer 3 of HOST».</summary>
-    public static string Name(Alert alert)
+    public static string Name(Alert? alert)
     {
-        ArgumentNullException.ThrowIfNull(alert);
-        string kind = alert.Kind switch
+        string kind = alert?.Kind switch
         {
             Alert.Types.Kind.Latency => "latency",
             Alert.Types.Kind.Starved => "starved viewer",
@@ -43,7 +42,7 @@ public static class EventText
             Alert.Types.Kind.EventsLost => "events lost",
             _ => "unknown",
         };
-        string viewer = alert.ViewerId == 0 ? "" : alert.ViewerId.ToString("' (viewer '0')'", CultureInfo.InvariantCulture);
+        string viewer = alert is null or { ViewerId: 0 } ? "" : alert.ViewerId.ToString("' (viewer '0')'", CultureInfo.InvariantCulture);
         return kind + viewer;
     }
 
@@ -69,7 +68,7 @@ public static class EventText
         Invariant($"viewer {joined.ViewerId} came: {(joined.Name.Length > 0 ? joined.Name : "without a name")}, from {joined.Peer} over {joined.Transport}, may {string.Join(", ", joined.Grants)}");
 
     private static string Describe(ViewerLeft left) =>
-        Invariant($"viewer {left.ViewerId} went ({left.Reason}): {TimeSpan.FromSeconds(Math.Min(left.ConnectedSeconds, 1e9)):d\\.hh\\:mm\\:ss}, {left.FramesSent} frames, {left.BytesSent / 1e6:0.0} MB");
+        Invariant($"viewer {left.ViewerId} went ({left.Reason}): {TimeSpan.FromSeconds(left.ConnectedSeconds is > 0 and < 1e9 ? left.ConnectedSeconds : 0):d\\.hh\\:mm\\:ss}, {left.FramesSent} frames, {left.BytesSent / 1e6:0.0} MB");
 
     private static string Describe(SharingStatistics statistics)
     {
@@ -85,6 +84,6 @@ public static class EventText
         string latency = minute.Latency is { Counts.Count: > 0 }
             ? Invariant($", latency p50 {minute.LatencyP50Milliseconds:0.#} ms, p99 {minute.LatencyP99Milliseconds:0.#} ms")
             : "";
-        return Invariant($"minute {minute.Minute.ToDateTimeOffset():HH:mm} UTC: {minute.ViewersMax} viewers at most, {minute.FramesSent} frames, {minute.BytesSent / 1e6:0.0} MB, {minute.ProcessorSeconds / seconds:0.00} processors{latency}");
+        return Invariant($"minute {minute.Minute?.ToDateTimeOffset():HH:mm} UTC: {minute.ViewersMax} viewers at most, {minute.FramesSent} frames, {minute.BytesSent / 1e6:0.0} MB, {minute.ProcessorSeconds / seconds:0.00} processors{latency}");
     }
 }

@@ -26,6 +26,7 @@ public sealed class HostEvents : IAsyncDisposable
     private readonly Task _running;
     private readonly TaskCompletionSource _recorded = new();
     private volatile KafkaHealth? _health;
+    private readonly TaskCompletionSource<(IEventLog Log, EventFormat<Event> Format)> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HostEvents(string folder, KafkaOptions? kafka, EventSource source, TimeProvider time, Action<string>? failed)
     {
@@ -39,6 +40,9 @@ public sealed class HostEvents : IAsyncDisposable
 
     /// <summary>How the cluster is that keeps them; null: a folder does.</summary>
     public KafkaHealthReport? Health => _health?.Report;
+
+    /// <summary>The log, and what reads its events, once they are open; borrowed. It fails with why they cannot be, for people.</summary>
+    public Task<(IEventLog Log, EventFormat<Event> Format)> Opened => _opened.Task;
 
     /// <summary>Where events are kept for a user who has not said where: <c>$XDG_STATE_HOME/vitrine/events</c>.</summary>
     public static string DefaultFolder
@@ -103,6 +107,7 @@ public sealed class HostEvents : IAsyncDisposable
         catch (Exception exception) when (exception is EventLogException or SchemaStoreException or IncompatibleSchemaException)
         {
             Recorder.GiveUp();
+            _opened.TrySetException(exception);
             _failed?.Invoke(exception.Message);
         }
     }
@@ -113,10 +118,12 @@ public sealed class HostEvents : IAsyncDisposable
         if (!await RegisterAsync(format))
         {
             Recorder.GiveUp(); // it ends before anybody was reached
+            _opened.TrySetCanceled();
             return;
         }
 
         Recorder.Begin(log, format);
+        _opened.SetResult((log, format));
         Task processing = ProcessAsync(log, format);
         await _recorded.Task;
         await Recorder.DisposeAsync();

@@ -4,9 +4,12 @@ using Microsoft.Extensions.FileProviders;
 
 namespace Vitrine.Server.Web;
 
-/// <summary>The files of the web page. They hold no information about what is shared, so that they need no token.</summary>
+/// <summary>The files of the web pages. They hold no information about what is shared, so that they need no token.</summary>
 internal static class WebPages
 {
+    /// <summary>Where the page of events is.</summary>
+    public const string EventsPath = "/events";
+
     private const string MissingPage =
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Vitrine</title>"
         + "<h1>Vitrine is sharing, but its web page has not been built</h1>"
@@ -17,6 +20,15 @@ internal static class WebPages
         if (File.Exists(Path.Combine(webRoot, "index.html")))
         {
             PhysicalFileProvider files = new(webRoot);
+            app.Use(next => context =>
+            {
+                if (context.Request.Path == EventsPath)
+                {
+                    context.Request.Path = "/events.html";
+                }
+
+                return next(context);
+            });
             app.UseFileServer(new FileServerOptions
             {
                 FileProvider = files,
@@ -36,7 +48,7 @@ internal static class WebPages
         {
             app.Use(next => context =>
             {
-                if (context.Request.Path != "/")
+                if (context.Request.Path != "/" && context.Request.Path != EventsPath)
                 {
                     return next(context);
                 }

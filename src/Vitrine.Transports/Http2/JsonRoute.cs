@@ -19,8 +19,7 @@ internal sealed class JsonRoute
         (Binding, Path) = (binding, path);
         MessageDescriptor answer = Method.Descriptor.OutputType;
         (MediaTypeField, DataField) = (answer.FindFieldByName("media_type"), answer.FindFieldByName("data"));
-        HasPlainForm = Method.GivesOneResponse
-            && MediaTypeField is { FieldType: FieldType.String, IsRepeated: false } && DataField is { FieldType: FieldType.Bytes, IsRepeated: false };
+        HasPlainForm = MediaTypeField is { FieldType: FieldType.String, IsRepeated: false } && DataField is { FieldType: FieldType.Bytes, IsRepeated: false };
     }
 
     public CallBinding Binding { get; }
@@ -32,8 +31,8 @@ internal sealed class JsonRoute
     /// <summary>Whether GET with the fields in the query is served beside POST: to repeat such a call changes nothing.</summary>
     public bool TakesGet => Method.IsIdempotent && Method.TakesOneRequest;
 
-    /// <summary>Whether the answer is a file in a message: fields <c>media_type</c> and <c>data</c>. Who asks for its media type gets the
-    /// data alone.</summary>
+    /// <summary>Whether the answer is a file in a message, or in many: fields <c>media_type</c> and <c>data</c>. Who asks for its media type gets
+    /// the data alone.</summary>
     public bool HasPlainForm { get; }
 
     public FieldDescriptor? MediaTypeField { get; }

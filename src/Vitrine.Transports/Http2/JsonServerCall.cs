@@ -38,6 +38,7 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     private readonly bool _isGzip;
     private bool _isRead;
     private bool _isWritten;
+    private bool? _isPlain; // whether the data of the answers is sent, and not the messages; null before the first
     private bool _isStalled;
 
     public JsonServerCall(HttpContext context, PeerConnection? connection, JsonRoute route, ViewerGrants grants, CallDeadline deadline, bool isGzip, JsonServerOptions options)
@@ -171,6 +172,10 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
                 AddMetadata(ResponseMetadata, response.Headers.Append);
                 AppendTrailers();
                 await JsonServer.RefuseAsync(_context, failure, FailureStatus, Method);
+            }
+            else if (_isPlain == true)
+            {
+                _context.Abort(); // half a file has no place for a reason
             }
             else
             {
@@ -344,18 +349,28 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
     {
         try
         {
-            JsonMessages.Write(message, _answer);
+            if (_isPlain is null)
+            {
+                string mediaType = Route.HasPlainForm ? (string)Route.MediaTypeField!.Accessor.GetValue(message) : "";
+                _isPlain = mediaType.Length > 0 && IsAsked(mediaType);
+                if (_isPlain == true)
+                {
+                    _context.Response.ContentType = mediaType;
+                }
+            }
+
+            if (_isPlain == true)
+            {
+                _answer.Write(((ByteString)Route.DataField!.Accessor.GetValue(message)).Span);
+            }
+            else
+            {
+                JsonMessages.Write(message, _answer);
+            }
         }
         catch (InvalidOperationException exception)
         {
             throw new CallException(CallStatusCode.ResourceExhausted, $"An answer has at most {_options.ResponseBytesMax} bytes as JSON.", innerException: exception);
-        }
-
-        if (Route.HasPlainForm && Route.MediaTypeField!.Accessor.GetValue(message) is string { Length: > 0 } mediaType && IsAsked(mediaType))
-        {
-            _answer.Clear();
-            _answer.Write(((ByteString)Route.DataField!.Accessor.GetValue(message)).Span);
-            _context.Response.ContentType = mediaType;
         }
     }
 
@@ -422,14 +437,18 @@ internal sealed class JsonServerCall : ServerCall, IDisposable
                 throw Ended(); // while it waited
             }
 
+            WriteAnswer(message);
+            if (_isPlain != true)
+            {
+                _answer.Write("\n"u8);
+            }
+
             if (!_isWritten)
             {
                 _isWritten = true;
                 Start();
             }
 
-            WriteAnswer(message);
-            _answer.Write("\n"u8);
             await FlushAsync(_answer.Written);
         }
         finally

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Google.Protobuf.Reflection;
+using Google.Protobuf.WellKnownTypes;
 using Vitrine.Transports.Calls;
 using Vitrine.Wire;
 
@@ -225,9 +226,12 @@ internal static class OpenApiDescription
     {
         if (into.TryAdd(type.FullName, type))
         {
-            foreach (FieldDescriptor field in type.Fields.InDeclarationOrder().Where(field => field.FieldType == FieldType.Message))
+            foreach (FieldDescriptor field in type.Fields.InDeclarationOrder().Select(field => field.IsMap ? field.MessageType.FindFieldByNumber(2) : field))
             {
-                Collect(field.MessageType, into);
+                if (field.FieldType == FieldType.Message && !IsTime(field))
+                {
+                    Collect(field.MessageType, into);
+                }
             }
         }
     }
@@ -296,6 +300,10 @@ internal static class OpenApiDescription
 
                 json.WriteEndArray();
                 break;
+            case FieldType.Message when IsTime(field):
+                json.WriteString("type", "string");
+                json.WriteString("format", "date-time");
+                break;
             case FieldType.Message or FieldType.Group:
                 json.WriteString("$ref", "#/components/schemas/" + field.MessageType.FullName);
                 break;
@@ -304,6 +312,9 @@ internal static class OpenApiDescription
                 break;
         }
     }
+
+    // The mapping has a text for it.
+    private static bool IsTime(FieldDescriptor field) => field.MessageType == Timestamp.Descriptor;
 
     private static void WriteReference(Utf8JsonWriter json, string member, string schema)
     {

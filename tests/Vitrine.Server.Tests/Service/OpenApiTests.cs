@@ -25,6 +25,7 @@ public sealed class OpenApiTests
                 "/api/v1/desktop/displays", "/api/v1/desktop/packets", "/api/v1/desktop/picture", "/api/v1/desktop/session", "/api/v1/desktop/start-sharing",
                 "/api/v1/desktop/statistics", "/api/v1/desktop/stop-sharing", "/api/v1/desktop/viewers",
                 "/api/v1/echo/client-stream", "/api/v1/echo/duplex", "/api/v1/echo/server-stream", "/api/v1/echo/unary",
+                "/api/v1/event-log/events", "/api/v1/event-log/figures", "/api/v1/event-log/table",
             ],
             document.GetProperty("paths").EnumerateObject().Select(member => member.Name).Order(StringComparer.Ordinal));
         foreach (JsonProperty type in document.GetProperty("components").GetProperty("schemas").EnumerateObject())

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -28,6 +28,8 @@ export interface FakeHostOptions {
   readonly name?: string;
   readonly source?: string;
   readonly monitors?: readonly Monitor[];
+  /** Answers requests below /api/. */
+  readonly api?: (method: string, request: IncomingMessage, response: ServerResponse) => void;
 }
 
 /** Speaks the host's side of the protocol over a picture that a test paints. B, G, R, X. */
@@ -67,7 +69,13 @@ export class FakeHost {
         response.end();
         return;
       }
-      const file = join(options.folder, normalize(url.pathname === '/' ? '/index.html' : url.pathname));
+      if (url.pathname.startsWith('/api/') && options.api) {
+        if (this.isDead) request.socket.destroy();
+        else options.api(url.pathname, request, response);
+        return;
+      }
+      const pages: Record<string, string> = { '/': '/index.html', '/events': '/events.html' };
+      const file = join(options.folder, normalize(pages[url.pathname] ?? url.pathname));
       if (!existsSync(file)) {
         response.writeHead(404).end();
         return;

@@ -10,7 +10,7 @@ export interface Key {
 export function listenForKeys(table: readonly Key[], isBlocked: () => boolean): void {
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isBlocked()) return;
-    if (event.target instanceof HTMLInputElement) return;
+    if (event.target instanceof HTMLInputElement && event.target.type !== 'checkbox') return; // letters are letters there
     const entry = table.find(({ keys }) => keys.includes(event.key));
     if (!entry) return;
     event.preventDefault();

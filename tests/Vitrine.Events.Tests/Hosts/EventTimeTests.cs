@@ -1,8 +1,8 @@
-using Vitrine.Cli.Verbs;
+using Vitrine.Events.Hosts;
 
-namespace Vitrine.Cli.Tests;
+namespace Vitrine.Events.Tests.Hosts;
 
-public class EventsTailTests
+public class EventTimeTests
 {
     private static readonly DateTimeOffset s_now = new(2030, 5, 6, 7, 8, 9, TimeSpan.Zero);
 
@@ -13,16 +13,16 @@ public class EventsTailTests
     [InlineData("7d", 604_800)]
     public void SoLongAgo(string text, double seconds)
     {
-        Assert.True(EventsTailVerb.TryParseTime(text, new Stopped(), out DateTimeOffset time));
+        Assert.True(EventTime.TryParse(text, new Stopped(), out DateTimeOffset time));
         Assert.Equal(s_now - TimeSpan.FromSeconds(seconds), time);
     }
 
     [Fact]
     public void TimesOfTheClock()
     {
-        Assert.True(EventsTailVerb.TryParseTime("2030-01-31T12:00:00Z", new Stopped(), out DateTimeOffset time));
+        Assert.True(EventTime.TryParse("2030-01-31T12:00:00Z", new Stopped(), out DateTimeOffset time));
         Assert.Equal(new DateTimeOffset(2030, 1, 31, 12, 0, 0, TimeSpan.Zero), time);
-        Assert.True(EventsTailVerb.TryParseTime("2030-01-31", new Stopped(), out time));
+        Assert.True(EventTime.TryParse("2030-01-31", new Stopped(), out time));
         Assert.Equal(new DateTime(2030, 1, 31), time.LocalDateTime);
     }
 
@@ -33,7 +33,7 @@ public class EventsTailTests
     [InlineData("99999999999d")]
     [InlineData("5 weeks")]
     [InlineData("yesterday")]
-    public void OtherText_IsRefused(string text) => Assert.False(EventsTailVerb.TryParseTime(text, new Stopped(), out _));
+    public void OtherText_IsRefused(string text) => Assert.False(EventTime.TryParse(text, new Stopped(), out _));
 
     private sealed class Stopped : TimeProvider
     {
