@@ -124,6 +124,12 @@ public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
         return _schemas.GetOrAdd(id, parsed);
     }
 
+    /// <summary>How many subjects there are: whether it is there, lets us in, and is a schema registry.</summary>
+    /// <exception cref="SchemaStoreException">It is not.</exception>
+    public async Task<int> CountSubjectsAsync(CancellationToken cancellationToken = default) =>
+        (await AskAsync(HttpMethod.Get, "subjects", null, RegistryJson.Default.StringArray, cancellationToken)
+            ?? throw new SchemaStoreException(SchemaStoreFailure.Failed, $"The registry at {_http.BaseAddress} has no place for schemas: is it a schema registry?")).Length;
+
     /// <summary>Closes its connections.</summary>
     public void Dispose() => _http.Dispose();
 
@@ -211,5 +217,6 @@ public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
     [JsonSerializable(typeof(Registered))]
     [JsonSerializable(typeof(Problem))]
     [JsonSerializable(typeof(int[]))]
+    [JsonSerializable(typeof(string[]))]
     private sealed partial class RegistryJson : JsonSerializerContext;
 }
