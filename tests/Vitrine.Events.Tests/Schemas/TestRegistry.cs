@@ -50,6 +50,7 @@ internal sealed class TestRegistry : IAsyncDisposable
                 await next(context);
             }
         });
+        _app.MapGet("/subjects", (HttpContext context) => AnswerAsync(context, 200, _subjects.Keys));
         _app.MapGet("/subjects/{subject}/versions", (HttpContext context, string subject) =>
             _subjects.TryGetValue(subject, out List<int>? ids)
                 ? AnswerAsync(context, 200, Enumerable.Range(1, ids.Count))

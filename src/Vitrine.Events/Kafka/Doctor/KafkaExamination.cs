@@ -54,7 +54,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
     private KafkaLink? _leader; // of the probe topic
     private long _offset;
     private DateTimeOffset _written; // when we think that it was
-    private long _logAppendTime = -1; // when the broker says that it was
+    private long? _taken; // when the broker says that it was, in milliseconds
 
     public KafkaExamination(
         KafkaOptions options, IReadOnlyList<string> topics, string? probeTopic, KafkaNetwork network, KafkaPatience patience, TimeProvider time, CancellationToken stop)
@@ -68,6 +68,9 @@ internal sealed class KafkaExamination : IAsyncDisposable
     private string Us => _options.Sasl?.User ?? (_options.Tls?.CertificateFile is null ? "ANONYMOUS" : "our certificate");
 
     private KafkaAddress Address => _channel!.Address;
+
+    // Brokers pass on what is the controller's, where that is none of them.
+    private KafkaLink Controller => _links.GetValueOrDefault(_metadata.Controller) ?? _first!;
 
     private short Replication => _options.Replication ?? -1;
 
@@ -271,11 +274,11 @@ internal sealed class KafkaExamination : IAsyncDisposable
         await SettledAsync(async () =>
         {
             _metadata = await _first!.MetadataAsync([], _stop);
-            return _links.ContainsKey(_metadata.Controller);
+            return _metadata.Controller >= 0;
         });
-        if (!_links.ContainsKey(_metadata.Controller))
+        if (_metadata.Controller < 0)
         {
-            throw new FindingException(KafkaFindings.NoController(Invariant($"the controller is {_metadata.Controller}; the brokers are {string.Join(", ", _metadata.Brokers.Select(broker => broker.Node))}")));
+            throw new FindingException(KafkaFindings.NoController(Invariant($"brokers {string.Join(", ", _metadata.Brokers.Select(broker => broker.Node))} say so")));
         }
 
         if (_first!.Offers(KafkaApi.DescribeConfigs, 2) && _metadata.Brokers is [var some, ..])
@@ -449,7 +452,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
 
         DateTimeOffset before = _time.GetUtcNow();
         byte[] batch = KafkaQuestions.Batch("vitrine-doctor"u8, _value, before, (id, epoch));
-        (KafkaError written, _offset, _logAppendTime) = await SettledAsync(() => _leader.ProduceAsync(_probe, batch, _patience.Answer, _stop), answer => answer.Error);
+        (KafkaError written, _offset) = await SettledAsync(() => _leader.ProduceAsync(_probe, batch, _patience.Answer, _stop), answer => answer.Error);
         _written = before + ((_time.GetUtcNow() - before) / 2);
         return written switch
         {
@@ -475,6 +478,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             (error, records) = await _leader.FetchAsync(_probe, _offset, _patience.Pause, _stop);
             return error != KafkaError.None || KafkaQuestions.Has(records, _offset, _value);
         });
+        _taken = KafkaQuestions.AppendTimeOf(records, _offset);
         return error == KafkaError.TopicAuthorizationFailed
                 ? throw new FindingException(KafkaFindings.TopicDenied(_probe, Us, "Read", Acl("Read", $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed")))
             : error != KafkaError.None ? throw new FindingException(KafkaFindings.NotRead(_probe, $"Fetch: {KafkaLink.Text(error)}"))
@@ -547,12 +551,12 @@ internal sealed class KafkaExamination : IAsyncDisposable
 
     private Task<Look> Clocks()
     {
-        if (_logAppendTime < 0)
+        if (_taken is not (>= 0 and var taken))
         {
             return Task.FromResult(Look.NotPossible($"the broker does not tell when it took the event: {_probe} keeps the time of who writes, or is not there"));
         }
 
-        TimeSpan ahead = DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(_logAppendTime, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())) - _written;
+        TimeSpan ahead = DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(taken, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())) - _written;
         string node = _links.First(pair => pair.Value == _leader).Key.ToString(CultureInfo.InvariantCulture);
         return ahead.Duration() > s_clocksApart
             ? throw new FindingException(KafkaFindings.Clocks(ahead, node))
@@ -618,7 +622,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
     {
         try
         {
-            KafkaError error = await _links[_metadata.Controller].DeleteTopicAsync(_probe, _patience.Answer, _stop);
+            KafkaError error = await Controller.DeleteTopicAsync(_probe, _patience.Answer, _stop);
             return error == KafkaError.None ? $"{_probe} is removed again" : $"{_probe} stays, and empties itself in an hour: {KafkaLink.Text(error)}";
         }
         catch (KafkaLinkException exception)
@@ -629,7 +633,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
 
     private Task<IReadOnlyList<(string Topic, KafkaError Error, string Message)>> MakeAsync(
         IReadOnlyCollection<string> topics, int partitions, IReadOnlyCollection<(string, string)> settings, bool isTrial) =>
-        _links[_metadata.Controller].CreateTopicsAsync(topics, partitions, Replication, settings, _patience.Answer, isTrial, _stop);
+        Controller.CreateTopicsAsync(topics, partitions, Replication, settings, _patience.Answer, isTrial, _stop);
 
     private void CheckMade(string topic, KafkaError error, string message)
     {

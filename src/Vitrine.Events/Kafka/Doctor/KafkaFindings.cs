@@ -102,7 +102,7 @@ internal static class KafkaFindings
         $"{InFile} how, and who ({KafkaSettingNames.User}, {KafkaSettingNames.Password}).", $"{KafkaSettingNames.Sasl}: {NameOf(offered) ?? "scram-sha-512"}");
 
     public static ExaminationFinding SignInNotWanted(KafkaAddress address, string evidence) => new(
-        "sign-in-not-wanted", $"Nobody signs in at {address}, and {KafkaSettingNames.Sasl} is on.", $"{InFile} that nobody does; or the broker's port of a SASL listener.", $"{KafkaSettingNames.Sasl}: off", evidence);
+        "sign-in-not-wanted", $"Nobody signs in at {address}, and {KafkaSettingNames.Sasl} is set.", $"{InFile} that nobody does; or the broker's port of a SASL listener.", $"{KafkaSettingNames.Sasl}: off", evidence);
 
     public static ExaminationFinding MechanismNotOffered(KafkaAddress address, string wanted, IReadOnlyList<string> offered) => NameOf(offered) is { } name
         ? new("mechanism-not-offered", $"{address} does not take {wanted}; it takes {Or(offered)}.", $"{InFile} one that it takes.", $"{KafkaSettingNames.Sasl}: {name}")

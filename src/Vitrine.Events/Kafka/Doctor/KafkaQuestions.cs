@@ -9,6 +9,11 @@ internal static class KafkaQuestions
     /// <summary>Where the error of a topic's partition stands that the answer does not have.</summary>
     private const KafkaError Absent = KafkaError.UnknownServerError;
 
+    /// <summary>Attribute of a batch: its time is the broker's, not that of who wrote it.</summary>
+    public const int LogAppendTime = 8;
+
+    private const int BatchHeadBytes = 61;
+
     /// <summary>Which brokers there are, and what is known of some topics. Does not make them, from version 4 on.</summary>
     public static Task<KafkaMetadata> MetadataAsync(this KafkaLink link, IReadOnlyCollection<string> topics, CancellationToken cancellationToken)
     {
@@ -138,7 +143,7 @@ internal static class KafkaQuestions
             cancellationToken);
 
     /// <summary>Writes one record to partition 0, and waits until all copies in sync have it.</summary>
-    public static Task<(KafkaError Error, long Offset, long LogAppendTime)> ProduceAsync(
+    public static Task<(KafkaError Error, long Offset)> ProduceAsync(
         this KafkaLink link, string topic, byte[] batch, TimeSpan timeout, CancellationToken cancellationToken) =>
         link.AskAsync(
             KafkaApi.Produce, link.Choose(KafkaApi.Produce, 3, 7),
@@ -147,11 +152,11 @@ internal static class KafkaQuestions
             {
                 if (!IsOneOfOne(ref reader))
                 {
-                    return (Absent, -1L, -1L);
+                    return (Absent, -1L);
                 }
 
                 reader.Int32();
-                return (reader.Error(), reader.Int64(), reader.Int64());
+                return (reader.Error(), reader.Int64());
             },
             cancellationToken);
 
@@ -281,30 +286,19 @@ internal static class KafkaQuestions
     /// <summary>Whether the batch of an offset is there, whole, and has a value. Of a batch that the broker has compressed only the sum is looked at.</summary>
     public static bool Has(ReadOnlySpan<byte> records, long offset, ReadOnlySpan<byte> value)
     {
-        const int HeadBytes = 61;
-        while (records.Length >= HeadBytes)
-        {
-            long first = BinaryPrimitives.ReadInt64BigEndian(records);
-            int length = BinaryPrimitives.ReadInt32BigEndian(records[8..]);
-            if (length < HeadBytes - 12 || length > records.Length - 12)
-            {
-                return false;
-            }
-
-            ReadOnlySpan<byte> batch = records[..(12 + length)];
-            if (offset >= first && offset <= first + BinaryPrimitives.ReadInt32BigEndian(batch[23..]))
-            {
-                bool isCompressed = (batch[22] & 7) != 0;
-                return BinaryPrimitives.ReadUInt32BigEndian(batch[17..]) == Crc32C(batch[21..]) && (isCompressed || batch[HeadBytes..].IndexOf(value) >= 0);
-            }
-
-            records = records[batch.Length..];
-        }
-
-        return false;
+        ReadOnlySpan<byte> batch = Find(records, offset);
+        return !batch.IsEmpty && BinaryPrimitives.ReadUInt32BigEndian(batch[17..]) == Crc32C(batch[21..]) && ((batch[22] & 7) != 0 || batch[BatchHeadBytes..].IndexOf(value) >= 0);
     }
 
-    private static uint Crc32C(ReadOnlySpan<byte> bytes)
+    /// <summary>When the broker has taken the batch of an offset, in milliseconds; null: it does not tell, or the batch is not there.</summary>
+    public static long? AppendTimeOf(ReadOnlySpan<byte> records, long offset)
+    {
+        ReadOnlySpan<byte> batch = Find(records, offset);
+        return !batch.IsEmpty && (batch[22] & LogAppendTime) != 0 ? BinaryPrimitives.ReadInt64BigEndian(batch[35..]) : null;
+    }
+
+    /// <summary>As batches are summed (RFC 3720, 12.1).</summary>
+    public static uint Crc32C(ReadOnlySpan<byte> bytes)
     {
         uint sum = uint.MaxValue;
         foreach (byte value in bytes)
@@ -313,6 +307,29 @@ internal static class KafkaQuestions
         }
 
         return ~sum;
+    }
+
+    private static ReadOnlySpan<byte> Find(ReadOnlySpan<byte> records, long offset)
+    {
+        while (records.Length >= BatchHeadBytes)
+        {
+            long first = BinaryPrimitives.ReadInt64BigEndian(records);
+            int length = BinaryPrimitives.ReadInt32BigEndian(records[8..]);
+            if (length < BatchHeadBytes - 12 || length > records.Length - 12)
+            {
+                return default;
+            }
+
+            ReadOnlySpan<byte> batch = records[..(12 + length)];
+            if (offset >= first && offset <= first + BinaryPrimitives.ReadInt32BigEndian(batch[23..]))
+            {
+                return batch;
+            }
+
+            records = records[batch.Length..];
+        }
+
+        return default;
     }
 
     private static KafkaMetadata ReadMetadata(ref KafkaReader reader, short version)

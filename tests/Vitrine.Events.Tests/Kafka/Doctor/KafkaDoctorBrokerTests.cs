@@ -1,0 +1,137 @@
+using System.Text;
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using Vitrine.Events.Kafka;
+using Vitrine.Events.Kafka.Doctor;
+using Xunit.Abstractions;
+
+namespace Vitrine.Events.Tests.Kafka.Doctor;
+
+/// <summary>The doctor beside what others have made: librdkafka's own broker, librdkafka's client, and a real cluster where there is one.</summary>
+public class KafkaDoctorBrokerTests(ITestOutputHelper output)
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+
+    [LibrdkafkaFact]
+    public async Task LibrdkafkasBrokers_NoFinding()
+    {
+        KafkaLibrary.Need();
+        using IProducer<byte[], byte[]> cluster = new ProducerBuilder<byte[], byte[]>(Mock()).Build();
+        string bootstrap = BootstrapOf(cluster);
+        Examination seen = await KafkaDoctor.ExamineAsync(new() { Bootstrap = bootstrap });
+        Show(seen);
+        Assert.Null(seen.Finding);
+        foreach (string name in (string[])["port", "protocol", "addresses", "controller", "topics", "produce", "consume", "group", "transactions"])
+        {
+            Assert.Equal(ExaminationState.Passed, seen.Steps.Single(step => step.Name == name).State);
+        }
+    }
+
+    [LibrdkafkaFact]
+    public async Task BatchesOfBoth_AreReadByTheOther()
+    {
+        KafkaLibrary.Need();
+        using IProducer<byte[], byte[]> cluster = new ProducerBuilder<byte[], byte[]>(Mock()).Build();
+        await using KafkaLink first = await LinkAsync(BootstrapOf(cluster).Split(',')[0]);
+        KafkaMetadata metadata = await first.MetadataAsync(["both"], default); // makes it there
+        string leader = metadata.Brokers.Single(broker => broker.Node == metadata.Topics[0].Partitions.Single(partition => partition.Index == 0).Leader).Address.ToString();
+        await using KafkaLink link = await LinkAsync(leader);
+        byte[] ours = Encoding.UTF8.GetBytes("ours"), theirs = Encoding.UTF8.GetBytes("theirs");
+        (KafkaError error, long offset) = await link.ProduceAsync("both", KafkaQuestions.Batch(ours, ours, DateTimeOffset.UtcNow, (-1, -1)), s_patience, default);
+        Assert.Equal((KafkaError.None, 0), (error, offset));
+        DeliveryResult<byte[], byte[]> written = await cluster.ProduceAsync(new TopicPartition("both", 0), new() { Key = theirs, Value = theirs });
+        (error, byte[] records) = await link.FetchAsync("both", written.Offset, s_patience, default);
+        Assert.Equal(KafkaError.None, error);
+        Assert.True(KafkaQuestions.Has(records, written.Offset, theirs));
+
+        ConsumerConfig config = new() { BootstrapServers = leader, GroupId = "test", CheckCrcs = true };
+        using IConsumer<byte[], byte[]> consumer = new ConsumerBuilder<byte[], byte[]>(config).Build();
+        consumer.Assign(new TopicPartitionOffset("both", 0, 0));
+        ConsumeResult<byte[], byte[]> read = consumer.Consume(s_patience);
+        Assert.Equal(ours, read.Message.Key);
+        Assert.Equal(ours, read.Message.Value);
+        consumer.Close();
+    }
+
+    [LibrdkafkaFact]
+    public async Task LibrdkafkasClient_SignsInAtTheSeededBrokerAndIsAnswered()
+    {
+        KafkaLibrary.Need();
+        await using SeededSetup setup = new();
+        setup.SpeakTls("localhost");
+        setup.SignIn(KafkaSaslMechanism.ScramSha512, "SCRAM-SHA-512");
+        setup.Broker.Brokers = [new(1, new("localhost", setup.Broker.Port))];
+        AdminClientConfig config = new()
+        {
+            BootstrapServers = $"localhost:{setup.Broker.Port}",
+            BrokerAddressFamily = BrokerAddressFamily.V4,
+            SecurityProtocol = SecurityProtocol.SaslSsl,
+            SslCaLocation = setup.Authority.File,
+            SaslMechanism = SaslMechanism.ScramSha512,
+            SaslUsername = SeededSetup.User,
+            SaslPassword = SeededSetup.Password,
+        };
+        using IAdminClient admin = new AdminClientBuilder(config).Build();
+        Metadata metadata = admin.GetMetadata(s_patience);
+        Assert.Equal(("localhost", setup.Broker.Port), (metadata.Brokers.Single().Host, metadata.Brokers.Single().Port));
+        Assert.Equal(2, metadata.Topics.Single(topic => topic.Topic == "vitrine.sessions").Partitions.Count);
+
+        await admin.CreateTopicsAsync([new() { Name = "new", NumPartitions = 3, ReplicationFactor = 1, Configs = new() { ["retention.ms"] = "1000" } }], new() { RequestTimeout = s_patience });
+        Assert.Equal((3, "1000"), (setup.Broker.Topics["new"].Partitions, setup.Broker.Topics["new"].Settings["retention.ms"]));
+        CreateTopicsException refused = await Assert.ThrowsAsync<CreateTopicsException>(() => admin.CreateTopicsAsync([new() { Name = "more", NumPartitions = 1, ReplicationFactor = 3 }]));
+        Assert.Equal(ErrorCode.InvalidReplicationFactor, refused.Results.Single().Error.Code);
+
+        List<DescribeConfigsResult> settings = await admin.DescribeConfigsAsync([new() { Type = ResourceType.Topic, Name = "new" }], new() { RequestTimeout = s_patience });
+        Assert.Equal("1000", settings.Single().Entries["retention.ms"].Value);
+        await admin.DeleteTopicsAsync(["new"]);
+        Assert.DoesNotContain("new", setup.Broker.Topics.Keys);
+    }
+
+    [RealBrokerFact]
+    public async Task RealBroker_NoFinding()
+    {
+        string? Variable(string name) => Environment.GetEnvironmentVariable("VITRINE_KAFKA_" + name) is { Length: > 0 } value ? value : null;
+        KafkaSaslMechanism mechanism = Variable("SASL_MECHANISM") switch { "PLAIN" => KafkaSaslMechanism.Plain, "SCRAM-SHA-256" => KafkaSaslMechanism.ScramSha256, _ => KafkaSaslMechanism.ScramSha512 };
+        Examination seen = await KafkaDoctor.ExamineAsync(new()
+        {
+            Bootstrap = Variable("BOOTSTRAP")!,
+            Tls = Variable("TLS") == "on" || Variable("TLS_AUTHORITIES") is not null
+                ? new() { AuthoritiesFile = Variable("TLS_AUTHORITIES"), CertificateFile = Variable("TLS_CERTIFICATE"), KeyFile = Variable("TLS_KEY") }
+                : null,
+            Sasl = Variable("SASL_USER") is { } user ? new(mechanism, user, Variable("SASL_PASSWORD") ?? "") : null,
+        });
+        Show(seen);
+        Assert.Null(seen.Finding);
+    }
+
+    private static async Task<KafkaLink> LinkAsync(string text)
+    {
+        KafkaAddress address = KafkaAddress.TryParse(text, out KafkaAddress parsed) ? parsed : throw new ArgumentException(text);
+        KafkaLink link = new(await new KafkaNetwork().ConnectAsync(System.Net.IPAddress.Loopback, address.Port, default), "test", s_patience);
+        await link.AskVersionsAsync(default);
+        return link;
+    }
+
+    private static ProducerConfig Mock()
+    {
+        ProducerConfig config = new();
+        config.Set("test.mock.num.brokers", "3");
+        return config;
+    }
+
+    private static string BootstrapOf(IProducer<byte[], byte[]> cluster)
+    {
+        using IAdminClient admin = new DependentAdminClientBuilder(cluster.Handle).Build();
+        return string.Join(',', admin.GetMetadata(s_patience).Brokers.Select(broker => $"{broker.Host}:{broker.Port}"));
+    }
+
+    private void Show(Examination seen)
+    {
+        foreach (ExaminationStep step in seen.Steps)
+        {
+            output.WriteLine(step.ToString());
+        }
+
+        output.WriteLine(seen.Finding?.ToString() ?? "nothing found");
+    }
+}
