@@ -86,6 +86,12 @@ describe('Events', () => {
     await page.keyboard.press('p');
     await untilTexts('meanwhile', 'before');
     await untilState('live');
+    await page.keyboard.press('p');
+    await untilState('paused');
+    await page.getByRole('searchbox', { name: 'Search' }).fill('mean');
+    await untilState('live'); // another search begins anew
+    log.add(happened(0, 'by no means'));
+    await untilTexts('by no means', 'meanwhile');
   });
 
   it('HundredThousandOfThousandHosts_FewRowsAndAnswersAtOnce', async () => {
@@ -114,6 +120,17 @@ describe('Events', () => {
     await page.keyboard.press('Enter');
     await vi.waitFor(async () => expect(await page.locator('#count').textContent()).toBe('100 events'), deadline);
     expect(problems).toEqual([]);
+  });
+
+  it('MoreHostsThanSecondsCanBeLookedAt_FiguresOfMinutes', async () => {
+    log.hasManyHosts = true;
+    log.stepSeconds = 60;
+    log.steps = sampleSteps(14, 60, () => ({ viewers: 1_800 }));
+    log.add(happened(5, 'one'));
+    await open();
+    await vi.waitFor(async () => expect(await page.locator('#answer').textContent()).toMatch(/^1,800 viewers on 1 host,/), deadline);
+    await untilState('live');
+    expect(log.queries.filter(({ method }) => method === 'figures').map(({ query }) => query.stepSeconds)).toEqual([0, 60]);
   });
 
   it('ReadingFurtherDown_WhatComesMovesNothing', async () => {

@@ -1,11 +1,12 @@
 import { Backoff } from '../viewer/worker/backoff';
-import { type Filters, isLive, queryOf } from './filters';
-import { type Api, call, Lost, lost, problemOf, readLines } from './lines';
+import { type Filters, isLive, queryOf, spanOf } from './filters';
+import { type Api, call, Lost, lost, Problem, problemOf, readLines } from './lines';
 import type { Figures } from './messages';
 import { type Trouble, troubleOf } from './trouble';
 
 const linesType = 'application/x-ndjson';
 const busyPauseMs = 5_000;
+const shortMs = 6 * 3_600_000;
 
 export interface FeedTarget {
   /** Where the events that are held end: in each order of events the last position. */
@@ -58,9 +59,16 @@ export class Feed {
         this.#target.events(lines);
       });
     });
+    let stepSeconds = 0;
     void this.#keep('figures', async well => {
       const { since, until, host } = this.#filters;
-      const response = await call(this.#api, 'figures', { since, until, host, follow: isLive(this.#filters) }, linesType, this.#over.signal);
+      const ask = (): Promise<Response> =>
+        call(this.#api, 'figures', { since, until, host, stepSeconds, follow: isLive(this.#filters) }, linesType, this.#over.signal);
+      const response = await ask().catch((error: unknown) => {
+        if (!(error instanceof Problem && error.code === 'OUT_OF_RANGE') || stepSeconds > 0 || !this.#isShort) throw error;
+        stepSeconds = 60; // more hosts than whose seconds can be looked at: their minutes are fewer
+        return ask();
+      });
       await readLines(response, lines => {
         well();
         for (const line of lines) this.#target.figures(JSON.parse(line) as Figures);
@@ -74,6 +82,12 @@ export class Feed {
 
   tryNow(): void {
     for (const wake of this.#waiting) wake();
+  }
+
+  /** Whether steps of a minute are not too many. */
+  get #isShort(): boolean {
+    const { fromMs, toMs } = spanOf(this.#filters, Date.now());
+    return toMs - fromMs <= shortMs;
   }
 
   async #keep(name: string, run: (well: () => void) => Promise<void>): Promise<void> {

@@ -68,7 +68,7 @@ function begin(continues = false): void {
     held.clear();
     board.clear();
     toldAlerts = undefined;
-    [isLoaded, hasOlder, trouble, nextTryMs] = [false, false, undefined, undefined];
+    [isLoaded, isPaused, hasOlder, trouble, nextTryMs] = [false, false, false, undefined, undefined];
     timeline.toTop();
   }
   feed = new Feed(api, filters, {
@@ -135,7 +135,8 @@ function render(): void {
     element('trouble-title').textContent = trouble.title;
     element('trouble-detail').textContent = `${trouble.detail}${nextTryMs === undefined ? '' : ` Next try in ${Math.max(0, Math.ceil((nextTryMs - Date.now()) / 1_000))} s.`}`;
     element('trouble-form').hidden = trouble.mend !== 'paste';
-    element('trouble-button').hidden = trouble.mend === 'paste';
+    const isShortest = trouble.mend === 'shorter' && filters.since === '15m' && isLive(filters);
+    element('trouble-button').hidden = trouble.mend === 'paste' || isShortest;
     element('trouble-button').textContent = mendNames[trouble.mend];
   }
   const isNothing = trouble !== undefined && held.count === 0 && board.stepSeconds === 0;

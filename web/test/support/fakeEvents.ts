@@ -20,6 +20,7 @@ interface Query {
   readonly limit?: number;
   readonly last?: boolean;
   readonly follow?: boolean;
+  readonly stepSeconds?: number;
 }
 
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -30,6 +31,8 @@ export class FakeEvents {
   /** Answered to everything instead. */
   problem: { status: number; code: string; detail: string } | undefined;
   stepSeconds = 10;
+  /** Steps shorter than a minute are too much. */
+  hasManyHosts = false;
   steps: FigureStep[] = [];
   alerts: OpenAlert[] = [];
   readonly #events: (SampleEvent & { readonly position: string })[] = [];
@@ -65,7 +68,9 @@ export class FakeEvents {
       const method = path.replace('/api/v1/event-log/', '');
       const query = JSON.parse(body) as Query;
       this.queries.push({ method, query, accept: request.headers.accept ?? '' });
-      const problem = request.headers.authorization === `Bearer ${token}` ? this.problem : { status: 401, code: 'UNAUTHENTICATED', detail: 'The token is wrong or missing.' };
+      const tooMuch = { status: 400, code: 'OUT_OF_RANGE', detail: '1000000 events were looked at, and there are more.' };
+      const mine = this.hasManyHosts && method === 'figures' && !query.stepSeconds ? tooMuch : this.problem;
+      const problem = request.headers.authorization === `Bearer ${token}` ? mine : { status: 401, code: 'UNAUTHENTICATED', detail: 'The token is wrong or missing.' };
       if (problem) {
         response.writeHead(problem.status, { 'Content-Type': 'application/problem+json' });
         response.end(JSON.stringify({ ...problem, help: '' }));
