@@ -136,4 +136,27 @@ public static class EventReading
 
         return record;
     }
+
+    /// <summary>Reads the next event of those that are there; what is on its way from another machine is waited for.</summary>
+    /// <param name="reader">Reads it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Valid until the next call; null: all that are there were read.</returns>
+    public static async ValueTask<EventRecord?> ReadThereAsync(this IEventReader reader, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        while (true)
+        {
+            if (reader.TryRead(out EventRecord record))
+            {
+                return record;
+            }
+
+            if (reader.IsAtEnd)
+            {
+                return null;
+            }
+
+            await reader.WaitAsync(cancellationToken);
+        }
+    }
 }

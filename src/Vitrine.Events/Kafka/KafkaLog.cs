@@ -75,7 +75,7 @@ public sealed class KafkaLog : IEventLog
     }
 
     /// <inheritdoc/>
-    public IEventReader Read(EventStart start, params IReadOnlyList<string> topics) => new KafkaReader(this, start, topics);
+    public IEventReader Read(EventStart start, params IReadOnlyList<string> topics) => new KafkaLogReader(this, start, topics);
 
     /// <inheritdoc/>
     /// <remarks>Members share the partitions. A member that joins, or leaves, or dies, has them shared anew, after at most

@@ -175,21 +175,13 @@ internal static class CrashRounds
         {
             List<T> all = [];
             await using IEventReader reader = log.Read(EventStart.At(StartOf(start, topic)), topic);
-            while (true)
+            while (await reader.ReadThereAsync(cancellationToken) is { } record)
             {
-                while (reader.TryRead(out EventRecord record))
-                {
-                    EventPosition position = record.Position;
-                    all.Add(take(position, (await format.ReadAsync(record, cancellationToken)).ErrorOccurred));
-                }
-
-                if (reader.IsAtEnd)
-                {
-                    return all;
-                }
-
-                await reader.WaitAsync(cancellationToken);
+                EventPosition position = record.Position;
+                all.Add(take(position, (await format.ReadAsync(record, cancellationToken)).ErrorOccurred));
             }
+
+            return all;
         }
     }
 

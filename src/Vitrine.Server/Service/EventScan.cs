@@ -32,7 +32,7 @@ internal sealed class EventScan(IEventReader reader, EventFormat<Event> format, 
     /// <exception cref="CallException"><see cref="CallStatusCode.OutOfRange"/>: it has looked at as many as it may.</exception>
     public async ValueTask<KeptEvent?> NextAsync(CancellationToken cancellationToken)
     {
-        while (!IsOver && reader.TryRead(out EventRecord record))
+        while (!IsOver && await reader.ReadThereAsync(cancellationToken) is { } record)
         {
             await CountAsync(record, cancellationToken);
             if (search.IsBeyond(record))
@@ -54,7 +54,7 @@ internal sealed class EventScan(IEventReader reader, EventFormat<Event> format, 
     {
         Queue<EventRecord> last = new();
         long bytes = 0;
-        while (!IsOver && reader.TryRead(out EventRecord record))
+        while (!IsOver && await reader.ReadThereAsync(cancellationToken) is { } record)
         {
             await CountAsync(record, cancellationToken);
             if (search.IsBeyond(record))

@@ -28,10 +28,10 @@ public static class KafkaSettingNames
     public const string Tls = "events.kafka.tls";
 
     /// <summary>Of <see cref="KafkaTls.AuthoritiesFile"/>.</summary>
-    public const string Authorities = "events.kafka.tls-authorities";
+    public const string Authorities = "events.kafka.tls-ca";
 
     /// <summary>Of <see cref="KafkaTls.CertificateFile"/>.</summary>
-    public const string Certificate = "events.kafka.tls-certificate";
+    public const string Certificate = "events.kafka.tls-cert";
 
     /// <summary>Of <see cref="KafkaTls.KeyFile"/>.</summary>
     public const string Key = "events.kafka.tls-key";
@@ -43,10 +43,10 @@ public static class KafkaSettingNames
     public const string Sasl = "events.kafka.sasl";
 
     /// <summary>Of <see cref="KafkaSasl.User"/>.</summary>
-    public const string User = "events.kafka.user";
+    public const string User = "events.kafka.sasl-user";
 
     /// <summary>Of <see cref="KafkaSasl.Password"/>.</summary>
-    public const string Password = "events.kafka.password";
+    public const string Password = "events.kafka.sasl-password";
 
     /// <summary>Of <see cref="KafkaOptions.Registry"/>.</summary>
     public const string Registry = "events.kafka.registry";

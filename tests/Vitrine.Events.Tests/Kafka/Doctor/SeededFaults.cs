@@ -25,17 +25,17 @@ internal static class SeededFaults
         new("a way to sign in, and no user", s =>
         {
             s.SignIn(KafkaSaslMechanism.ScramSha256, "SCRAM-SHA-256");
-            s.Apply("events.kafka.user: ");
-        }, s => s.Apply($"events.kafka.user: {SeededSetup.User}")),
+            s.Apply("events.kafka.sasl-user: ");
+        }, s => s.Apply($"events.kafka.sasl-user: {SeededSetup.User}")),
         new("a file of authorities that is not there", s =>
         {
             s.SpeakTls();
-            s.Apply("events.kafka.tls-authorities: /nowhere/authorities.pem");
-        }, s => s.Apply($"events.kafka.tls-authorities: {s.Authority.File}")),
+            s.Apply("events.kafka.tls-ca: /nowhere/authorities.pem");
+        }, s => s.Apply($"events.kafka.tls-ca: {s.Authority.File}")),
         new("a certificate of ours without its key", s =>
         {
             s.SpeakTls();
-            s.Apply($"events.kafka.tls-certificate: {s.Authority.Write("host-a").Certificate}");
+            s.Apply($"events.kafka.tls-cert: {s.Authority.Write("host-a").Certificate}");
         }, s => s.Options = s.Options with { Tls = s.Options.Tls! with { KeyFile = Path.ChangeExtension(s.Options.Tls.CertificateFile, ".key") } }),
         new("a certificate of ours that has expired", s =>
         {
@@ -57,7 +57,7 @@ internal static class SeededFaults
         {
             s.SpeakTls();
             s.Options = s.Options with { Tls = new() };
-        }, s => s.Apply($"events.kafka.tls-authorities: {s.Authority.File}")),
+        }, s => s.Apply($"events.kafka.tls-ca: {s.Authority.File}")),
         new("a certificate for another name", s =>
         {
             s.SpeakTls();
@@ -106,18 +106,18 @@ internal static class SeededFaults
         new("a user that the brokers do not have", s =>
         {
             s.SignIn(KafkaSaslMechanism.ScramSha512, "SCRAM-SHA-512");
-            s.Apply("events.kafka.user: vitrin");
+            s.Apply("events.kafka.sasl-user: vitrin");
         }, s => s.Broker.Users["vitrin"] = SeededSetup.Password),
         new("a wrong password, with SCRAM", s =>
         {
             s.SignIn(KafkaSaslMechanism.ScramSha256, "SCRAM-SHA-256");
-            s.Apply("events.kafka.password: wrong");
-        }, s => s.Apply($"events.kafka.password: {SeededSetup.Password}")),
+            s.Apply("events.kafka.sasl-password: wrong");
+        }, s => s.Apply($"events.kafka.sasl-password: {SeededSetup.Password}")),
         new("a wrong password, with PLAIN", s =>
         {
             s.SignIn(KafkaSaslMechanism.Plain, "PLAIN");
-            s.Apply("events.kafka.password: wrong");
-        }, s => s.Apply($"events.kafka.password: {SeededSetup.Password}")),
+            s.Apply("events.kafka.sasl-password: wrong");
+        }, s => s.Apply($"events.kafka.sasl-password: {SeededSetup.Password}")),
         new("somebody who only says that it is the broker", s =>
         {
             s.SignIn(KafkaSaslMechanism.ScramSha512, "SCRAM-SHA-512");

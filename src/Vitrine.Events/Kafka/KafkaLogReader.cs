@@ -3,12 +3,12 @@ using Confluent.Kafka;
 namespace Vitrine.Events.Kafka;
 
 /// <summary>Reads on its own, without a group.</summary>
-internal sealed class KafkaReader : KafkaPolling, IEventReader
+internal sealed class KafkaLogReader : KafkaPolling, IEventReader
 {
     private readonly CancellationTokenSource _closed = new();
     private readonly Task _opening;
 
-    public KafkaReader(KafkaLog log, EventStart start, IReadOnlyList<string> topics)
+    public KafkaLogReader(KafkaLog log, EventStart start, IReadOnlyList<string> topics)
         : base(log) => _opening = Task.Run(() => OpenAsync(start, topics));
 
     public new bool IsAtEnd => _opening.IsCompletedSuccessfully && base.IsAtEnd;
