@@ -20,10 +20,12 @@ internal sealed class EventsVerb : Verb
             "Shows what happened: hosts, viewers, figures, alerts, errors. Hosts keep it without being asked to.",
             ("vitrine events tail", "the last events, and those that come"),
             ("vitrine events tail --json --follow off --since 1h", "those of the last hour, for scripts"),
-            ("vitrine events dead-letters", "events that could not be worked on, and why"))
+            ("vitrine events dead-letters", "events that could not be worked on, and why"),
+            ("vitrine events config", "where they go: every setting of them, and where it came from"))
     {
         Add(new EventsTailVerb(terminal));
         Add(new EventsDeadLettersVerb(terminal));
+        Add(new EventsConfigVerb(terminal));
     }
 
     /// <summary>A flag that more than one of them has.</summary>
