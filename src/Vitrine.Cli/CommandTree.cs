@@ -79,7 +79,7 @@ internal static class CommandTree
     private static int Reject(Terminal terminal, ParseResult parsed, string? mistaken)
     {
         Command command = parsed.CommandResult.Command;
-        string help = $"{(command is RootCommand ? ProgramName : $"{ProgramName} {command.Name}")} --help lists what there is.";
+        string help = $"{HelpText.PathOf(command)} --help lists what there is.";
         string? unmatched = mistaken ?? parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith('-')) ?? (parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : null);
         if (unmatched is null)
         {

@@ -42,6 +42,16 @@ internal sealed class HelpText(Terminal terminal) : SynchronousCommandLineAction
         Table(text, "Arguments", command.Arguments.Select(argument => (argument.HelpName ?? argument.Name, argument.Description ?? "")));
         Table(text, "Flags", Options(command).Select(option =>
             (option.Name + (option.HelpName is { } value ? " " + value : ""), option.Description ?? "")));
+        foreach ((string title, IEnumerable<(string, string)> rows) in (command as Verb)?.Tables ?? [])
+        {
+            Table(text, title, rows);
+        }
+
+        if (command is Verb { LastLine: { } last })
+        {
+            text.AppendLine(last);
+        }
+
         if (command is RootCommand)
         {
             Table(text, "Exit codes", ExitCode.All.Select(entry => (entry.Code.ToString(), entry.Meaning)));
@@ -58,7 +68,8 @@ internal sealed class HelpText(Terminal terminal) : SynchronousCommandLineAction
             .OrderBy(option => option.Recursive || option is HelpOption or VersionOption); // what every verb has comes last
     }
 
-    private static string PathOf(Command command) =>
+    /// <summary>The words that call it.</summary>
+    public static string PathOf(Command command) =>
         command is RootCommand ? CommandTree.ProgramName : $"{PathOf(command.Parents.OfType<Command>().First())} {command.Name}";
 
     private void Table(StringBuilder text, string title, IEnumerable<(string Name, string Meaning)> rows)

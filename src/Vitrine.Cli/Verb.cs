@@ -13,4 +13,10 @@ internal abstract class Verb : Command
 
     /// <summary>Two or three command lines people copy, and what each does.</summary>
     public IReadOnlyList<(string CommandLine, string Meaning)> Examples { get; }
+
+    /// <summary>What its help explains after its flags, each with a title.</summary>
+    public virtual IEnumerable<(string Title, IEnumerable<(string Name, string Meaning)> Rows)> Tables => [];
+
+    /// <summary>The last line of its help; null: none.</summary>
+    public virtual string? LastLine => null;
 }

@@ -15,6 +15,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Vitrine.Events.Kafka;
 using Vitrine.Server.Access;
 using Vitrine.Server.Metrics;
 using Vitrine.Server.Service;
@@ -463,8 +464,12 @@ public sealed class VitrineServer : IAsyncDisposable
             _ => "closed",
         };
         context.Response.StatusCode = state == "failed" ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK;
+        KafkaHealthReport? kafka = _options.Events?.Health;
         return context.Response.WriteAsJsonAsync(
-            new HealthAnswer(state == "failed" ? "failed" : "ok", state, status.Viewers, status.SourceName, status.Size.ToString()), HealthJson.Default.HealthAnswer);
+            new HealthAnswer(
+                state == "failed" ? "failed" : "ok", state, status.Viewers, status.SourceName, status.Size.ToString(),
+                kafka?.State.ToString().ToLowerInvariant(), kafka is { Reason.Length: > 0 } ? kafka.Reason : null),
+            HealthJson.Default.HealthAnswer);
     }
 
     private Task OfferQuicAsync(HttpContext context)

@@ -13,7 +13,7 @@ public sealed class EventsDoctorTests : IDisposable
     [Fact]
     public void FolderThatWorks_AllStepsAndExitsWith0()
     {
-        (int exitCode, string output) = Run("events", "doctor", "--folder", _folder);
+        (int exitCode, string output) = Run("events", "doctor", "--events-folder", _folder);
         string[] lines = output.Trim().Split('\n');
         Assert.Equal($"The log in {_folder} works.", lines[^1]);
         Assert.Equal(["folder", "owner", "disk", "schemas", "events"], lines[..^2].Select(line => line[6..].Split(' ')[0]));
@@ -24,7 +24,7 @@ public sealed class EventsDoctorTests : IDisposable
     [Fact]
     public void NobodyListens_TheCauseAndItsMendComeLastAndExitsWith1()
     {
-        (int exitCode, string output) = Run("events", "doctor", "--bootstrap", "127.0.0.1:1");
+        (int exitCode, string output) = Run("events", "doctor", "--events.kafka.bootstrap", "127.0.0.1:1");
         string[] lines = output.Trim().Split('\n');
         Assert.Equal(
             ["127.0.0.1 is there, but nothing listens on its port 1.", "Seen: 127.0.0.1: Connection refused", "", "Start the broker, or write in vitrine.yaml the port of its «listeners».", "  events.kafka.bootstrap: 127.0.0.1:PORT", ""],
@@ -37,7 +37,7 @@ public sealed class EventsDoctorTests : IDisposable
     [Fact]
     public void Json_HasEveryStepAndTheFinding()
     {
-        (int exitCode, string output) = Run("events", "doctor", "--bootstrap", "127.0.0.1:1", "--json");
+        (int exitCode, string output) = Run("events", "doctor", "--events.kafka.bootstrap", "127.0.0.1:1", "--json");
         using JsonDocument document = JsonDocument.Parse(output);
         JsonElement[] steps = [.. document.RootElement.GetProperty("steps").EnumerateArray()];
         Assert.Equal(18, steps.Length);

@@ -170,5 +170,5 @@ public sealed class EventsTests : IDisposable
     private Task<(int ExitCode, string Output, string Errors)> LettersAsync(params string[] flags) => RunVerbAsync("dead-letters", flags);
 
     private Task<(int ExitCode, string Output, string Errors)> RunVerbAsync(string verb, string[] flags) => ChildProcess.RunAsync(
-        s_options.ProgramCommand[0], [.. s_options.ProgramCommand.Skip(1), "events", verb, "--folder", Events, .. flags], null, _deadline);
+        s_options.ProgramCommand[0], [.. s_options.ProgramCommand.Skip(1), "events", verb, "--events-folder", Events, .. flags], null, _deadline);
 }

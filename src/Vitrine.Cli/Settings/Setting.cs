@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Codecs.H264;
+using Vitrine.Events.Hosts;
 using Vitrine.Frames;
 using Vitrine.Server;
 using static System.FormattableString;
@@ -11,14 +12,22 @@ namespace Vitrine.Cli.Settings;
 
 /// <summary>One setting of sharing: its flag, its key in <c>vitrine.yaml</c>, its <c>VITRINE_</c> variable, its help and its
 /// check all come from here.</summary>
-internal sealed class Setting
+internal sealed partial class Setting
 {
+    /// <summary>Stands for what nobody is to read.</summary>
+    public const string Mask = "********";
+
+    // So much of a value that cannot be used is repeated; a file may hold a long one.
+    private const int ShownCharactersMax = 100;
+
     private static readonly string s_backEnds = string.Join(", ", X11Capture.BackEndNames);
     private static readonly string s_encoders = string.Join(", ", H264Support.ShortNames);
 
     private Setting(string name, string valueName, string description, string allowed, Func<string, bool> isValid)
     {
         Name = name;
+        ValueName = valueName;
+        Description = description;
         Allowed = allowed;
         IsValid = isValid;
         Option = new Option<string>("--" + name) { HelpName = valueName, Description = description };
@@ -27,18 +36,49 @@ internal sealed class Setting
     /// <summary>As in <c>vitrine.yaml</c> and, after <c>--</c>, on the command line.</summary>
     public string Name { get; }
 
+    /// <summary>What help calls its value.</summary>
+    public string ValueName { get; }
+
+    public string Description { get; }
+
     /// <summary>Which values there are, for messages.</summary>
     public string Allowed { get; }
 
     public Func<string, bool> IsValid { get; }
 
-    public Option<string> Option { get; }
+    /// <summary>Its flag; null for passwords, which ps would show.</summary>
+    public Option<string>? Option { get; private init; }
 
-    /// <summary>Name of the property of <see cref="ShareSettings"/> it is bound to: <c>max-viewers</c> is <c>MaxViewers</c>.</summary>
-    public string Key => string.Concat(Name.Split('-').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
+    /// <summary>The value it has when it is not given; null: none, or one of <see cref="ShareSettings"/>.</summary>
+    public string? Default { get; private init; }
+
+    /// <summary>Values that a mistyped one may be meant to be.</summary>
+    public IReadOnlyList<string> Choices { get; private init; } = [];
+
+    /// <summary>Its value is printed nowhere.</summary>
+    public bool IsSecret { get; private init; }
+
+    /// <summary>Its value is a file that holds a secret.</summary>
+    public bool IsSecretFile { get; private init; }
+
+    /// <summary>Where <c>vitrine events config --help</c> has it, instead of the flags of what shares; null: among the flags.</summary>
+    public string? Group { get; private init; }
+
+    /// <summary>Path of the property of <see cref="ShareSettings"/> it is bound to: <c>max-viewers</c> is <c>MaxViewers</c>,
+    /// <c>events.kafka.client-id</c> is <c>EventsKafka:ClientId</c>.</summary>
+    public string Key
+    {
+        get
+        {
+            int section = Name.LastIndexOf('.');
+            return section < 0 ? Property(Name) : $"{Property(Name[..section])}:{Property(Name[(section + 1)..])}";
+
+            static string Property(string words) => string.Concat(words.Split('-', '.').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
+        }
+    }
 
     /// <summary>The variable that sets it: <c>VITRINE_MAX_VIEWERS</c>.</summary>
-    public string Variable => SettingLayers.VariablePrefix + Name.ToUpperInvariant().Replace('-', '_');
+    public string Variable => SettingLayers.VariablePrefix + Name.ToUpperInvariant().Replace('-', '_').Replace('.', '_');
 
     /// <summary>Every setting, made anew: a command owns its options.</summary>
     public static IReadOnlyList<Setting> All() =>
@@ -50,14 +90,14 @@ internal sealed class Setting
         new("size", "WxH", "size of the private display that is started when there is none (default: 1920x1080)", "WIDTHxHEIGHT, such as 1920x1080, each side 64 to 16384", text => TryParseSize(text, out _)),
         new("fps", "N", $"most frames a second (default: {ShareSettings.DefaultFps})", $"1 to {ShareSettings.FpsMax}", IsNumber(1, ShareSettings.FpsMax)),
         new("video", "on|off", "whether what keeps moving is sent as video to browsers that decode it (default: on)", "on or off", text => text is "on" or "off"),
-        new("encoder", "NAME", $"what encodes video (default: auto, the first that works): auto, {s_encoders}", $"auto, {s_encoders}", text => text is ShareOptions.AnyEncoder || H264Support.FindEncoder(text) is not null),
+        new("encoder", "NAME", $"what encodes video (default: auto, the first that works): auto, {s_encoders}", $"auto, {s_encoders}", text => text is ShareOptions.AnyEncoder || H264Support.FindEncoder(text) is not null) { Choices = [ShareOptions.AnyEncoder, .. H264Support.ShortNames] },
         new("bitrate", "N", $"most Mbit/s of video for one viewer (default: {ShareSettings.DefaultBitrate})", $"1 to {ShareSettings.BitrateMost}", IsNumber(1, ShareSettings.BitrateMost)),
         new("bitrate-min", "N", Invariant($"least Mbit/s of video for one viewer, however slow its link seems (default: {ShareSettings.DefaultBitrateMin})"), Invariant($"{ShareSettings.BitrateMinLeast} to {ShareSettings.BitrateMost}, and no more than bitrate"), IsDecimal(ShareSettings.BitrateMinLeast, ShareSettings.BitrateMost)),
         new("trace", "FILE", "writes why what became video, and what both ways cost, a JSON line a decision", "a file", IsText(4096)),
-        new("backend", "NAME", $"how the screen is read (default: auto, the fastest that works): auto, {s_backEnds}", $"auto, {s_backEnds}", text => text is "auto" || X11Capture.BackEndNames.Contains(text)),
+        new("backend", "NAME", $"how the screen is read (default: auto, the fastest that works): auto, {s_backEnds}", $"auto, {s_backEnds}", text => text is "auto" || X11Capture.BackEndNames.Contains(text)) { Choices = ["auto", .. X11Capture.BackEndNames] },
         new("listen", "ADDRESS", $"address to listen on; other than loopback it is TLS only (default: {ShareSettings.DefaultListen})", "an IP address of this machine, 0.0.0.0 for all", text => IPAddress.TryParse(text, out _)),
         new("port", "N", $"port to listen on; 0 takes a free one (default: {ShareSettings.DefaultPort})", "0 to 65535", IsNumber(0, 65_535)),
-        new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "22 to 128 letters, digits, - and _", IsToken),
+        new("token", "TOKEN", "access token instead of a random one; better in a file or in VITRINE_TOKEN, where ps does not show it", "22 to 128 letters, digits, - and _", IsToken) { IsSecret = true },
         new("token-file", "FILE", "file that holds the access token", "a file that exists", File.Exists),
         new("cert", "FILE", "TLS certificate (PEM); made on first use when TLS is needed", "a PEM file that exists", File.Exists),
         new("key", "FILE", "private key of the certificate (PEM)", "a PEM file that exists", File.Exists),
@@ -65,23 +105,33 @@ internal sealed class Setting
         new("administer", "on|off", "makes a second token, for programs, that may also see who looks, and stop and start sharing (default: off)", "on or off", text => text is "on" or "off"),
         new("quic", "on|off|cubic|bbr", "whether programs may also come over QUIC, on the same number of a UDP port, and with which congestion control; on is cubic (default: on)", "on, off, cubic or bbr", text => text is "on" or "off" or "cubic" or "bbr"),
         new("quic-threads", "N", $"threads that speak QUIC, where one processor is not enough for it (default: {ShareSettings.DefaultQuicThreads})", $"1 to {ShareSettings.QuicThreadsMax}", IsNumber(1, ShareSettings.QuicThreadsMax)),
-        new("events", "on|off", "whether what happens is kept: vitrine events tail shows it (default: on)", "on or off", text => text is "on" or "off"),
-        new("events-folder", "FOLDER", "where events are kept; one host has it at a time (default: vitrine/events in $XDG_STATE_HOME, else in ~/.local/state)", "a folder", IsText(4096)),
+        new("events", "on|off", "whether what happens is kept: vitrine events tail shows it (default: on)", "on or off", text => text is "on" or "off") { Default = "on" },
+        new("events-folder", "FOLDER", "where events are kept; one host has it at a time (default: vitrine/events in $XDG_STATE_HOME, else in ~/.local/state)", "a folder", IsText(4096)) { Default = HostEvents.DefaultFolder },
+        new("events-thumbnails", "SECONDS", "how often a small picture of what is shared is kept among the events, for walls of many hosts (default: off)", "off, or seconds from 10 to 3600", text => text == "off" || IsNumber(10, 3_600)(text)) { Default = "off" },
         new("cpus", "LIST", "processors to run on (default: all); measure before: it rarely helps", $"numbers below {ThreadScheduling.ProcessorsMax} and ranges, such as 0-3,6", text => TryParseProcessors(text, out _)),
         new("ready-file", "FILE", "written once viewers can come: {\"url\", \"token\", \"pid\"}, with administer on \"administerToken\" too", "a file", IsText(4096)),
+        .. OfKafka(),
     ];
 
-    /// <summary>Those of <see cref="All"/> with the given names, in that order.</summary>
-    public static IReadOnlyList<Setting> Some(params ReadOnlySpan<string> names)
-    {
-        IReadOnlyList<Setting> all = All();
-        List<Setting> some = [];
-        foreach (string name in names)
-        {
-            some.Add(all.First(setting => setting.Name == name));
-        }
+    /// <summary>Those of <see cref="All"/> with the given names, and those below them.</summary>
+    public static IReadOnlyList<Setting> Some(params string[] names) =>
+        [.. All().Where(setting => names.Any(name => setting.Name == name || setting.Name.StartsWith(name + '.', StringComparison.Ordinal)))];
 
-        return some;
+    /// <summary>Says that a value is none of this setting.</summary>
+    public SettingError Refuse(SettingValue value)
+    {
+        string nearest = NearestName.Find(value.Text, Choices) is { } name ? $"Did you mean {name}? " : "";
+        return new($"«{Show(value.Text)}» is not a value of {Name}.", $"It comes from {value.Origin}.", $"{nearest}Allowed: {Allowed}.");
+    }
+
+    /// <summary>A value as people may see it.</summary>
+    public string Show(string text)
+    {
+        int at = text.LastIndexOf('@');
+        return IsSecret ? Mask
+            : at > text.IndexOf(':') && text.Contains(':') ? Mask + text[at..] // name:password@ of an address
+            : text.Length > ShownCharactersMax ? text[..ShownCharactersMax] + "…"
+            : text;
     }
 
     /// <summary>Parses <c>WxH+X+Y</c>; X and Y may be negative (<c>800x600-100+0</c>).</summary>

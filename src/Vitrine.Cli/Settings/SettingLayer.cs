@@ -2,19 +2,19 @@ using Microsoft.Extensions.Configuration;
 
 namespace Vitrine.Cli.Settings;
 
-/// <summary>The settings that one place gives, each with its origin for messages («--port», «vitrine.yaml, line 3»).</summary>
+/// <summary>The settings that one place gives.</summary>
 internal sealed class SettingLayer : ConfigurationProvider, IConfigurationSource
 {
-    private readonly Dictionary<string, string> _origins = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, SettingValue> _values = [];
 
-    public void Set(Setting setting, string value, string origin)
+    public void Set(Setting setting, SettingValue value)
     {
-        Data[setting.Key] = value;
-        _origins[setting.Key] = origin;
+        Data[setting.Key] = value.Text;
+        _values[setting.Name] = value;
     }
 
-    /// <summary>Where this layer has the setting from; null when it does not give it.</summary>
-    public string? OriginOf(Setting setting) => _origins.GetValueOrDefault(setting.Key);
+    /// <summary>What this layer has for the setting; null when it does not give it.</summary>
+    public SettingValue? Find(Setting setting) => _values.GetValueOrDefault(setting.Name);
 
     IConfigurationProvider IConfigurationSource.Build(IConfigurationBuilder builder) => this;
 }

@@ -1,73 +1,78 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Microsoft.Extensions.Configuration;
-using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
 using static System.FormattableString;
 
 namespace Vitrine.Cli.Settings;
 
-/// <summary>Lays flags over <c>VITRINE_*</c> variables over <c>vitrine.yaml</c> over defaults, and checks every value
-/// before anything starts.</summary>
+/// <summary>Lays flags over <c>VITRINE_*</c> variables over a file over defaults, and checks every value before anything starts.</summary>
 internal static class SettingLayers
 {
     public const string VariablePrefix = "VITRINE_";
-    public const string FileName = "vitrine.yaml";
-
-    // A file of settings has some fifteen lines; what is larger is another file.
-    private const long FileBytesMax = 64 * 1024;
 
     /// <summary>Reads all layers.</summary>
     /// <param name="known">Every setting there is, with the options that were parsed.</param>
     /// <param name="parsed">The command line.</param>
     /// <param name="variable">Reads an environment variable.</param>
-    /// <param name="file">The file to read; when null, <c>vitrine.yaml</c> in the current folder if it is there.</param>
+    /// <param name="file">The file to read; when null, <c>vitrine.yaml</c> or <c>vitrine.json</c> in the current folder, if one is there.</param>
     /// <param name="settings">The result; null after an error.</param>
     /// <returns>The first error, or null.</returns>
     public static SettingError? TryRead(
         IReadOnlyList<Setting> known, ParseResult parsed, Func<string, string?> variable, string? file, out ShareSettings? settings)
     {
         settings = null;
-        SettingLayer fileLayer = new(), variables = new(), flags = new();
-        if (ReadFile(known, file, fileLayer) is { } fileError)
+        SettingLayer flags = new(), variables = new(), fileLayer = new(), defaults = new();
+        if (SettingFile.TryRead(known, file, fileLayer) is { } fileError)
         {
             return fileError;
         }
 
         foreach (Setting setting in known)
         {
+            if (setting.Option is { } option && parsed.GetResult(option) is OptionResult { Implicit: false } result)
+            {
+                flags.Set(setting, new(result.GetValueOrDefault<string>() ?? "", option.Name));
+            }
+
             // An empty variable is an unset one: that is how shells and unit files unset them.
             if (variable(setting.Variable) is { Length: > 0 } value)
             {
-                variables.Set(setting, value, setting.Variable);
+                variables.Set(setting, new(value, setting.Variable));
             }
 
-            if (parsed.GetResult(setting.Option) is OptionResult { Implicit: false } result)
+            if (setting.Default is { } text)
             {
-                flags.Set(setting, result.GetValueOrDefault<string>() ?? "", setting.Option.Name);
+                defaults.Set(setting, new(text, SettingValue.Default));
             }
         }
 
-        SettingLayer[] layers = [fileLayer, variables, flags];
+        SettingLayer[] layers = [flags, variables, fileLayer, defaults];
+        Dictionary<string, SettingValue> values = [];
+        foreach (Setting setting in known)
+        {
+            if (layers.Select(layer => layer.Find(setting)).FirstOrDefault(found => found is not null) is not { } value)
+            {
+                continue;
+            }
+
+            if (!setting.IsValid(value.Text))
+            {
+                return setting.Refuse(value);
+            }
+
+            values[setting.Name] = value;
+        }
+
         ConfigurationBuilder builder = new();
-        foreach (SettingLayer layer in layers)
+        foreach (SettingLayer layer in layers.Reverse())
         {
             builder.Add(layer);
         }
 
         IConfigurationRoot configuration = builder.Build();
-        foreach (Setting setting in known)
-        {
-            if (configuration[setting.Key] is { } value && !setting.IsValid(value))
-            {
-                string origin = layers.Reverse().Select(layer => layer.OriginOf(setting)).First(found => found is not null)!;
-                string shown = setting.Name == "token" ? "That" : $"«{value}»";
-                return new($"{shown} is not a value of {setting.Name}.", $"It comes from {origin}.", $"Allowed: {setting.Allowed}.");
-            }
-        }
-
         ShareSettings bound = new();
         configuration.Bind(bound);
+        bound.Keep(values);
         if (CheckTogether(bound) is { } conflict)
         {
             return conflict;
@@ -75,6 +80,38 @@ internal static class SettingLayers
 
         settings = bound;
         return null;
+    }
+
+    /// <summary>Files with secrets in them that everybody on this machine can read.</summary>
+    /// <remarks>No errors: in containers secrets are often mounted so, and nobody else is there.</remarks>
+    public static IReadOnlyList<SettingError> FindExposed(IReadOnlyList<Setting> known, ShareSettings settings)
+    {
+        List<SettingError> exposed = [];
+        foreach (Setting setting in known)
+        {
+            string? file = settings.Find(setting.Name) is not { } value ? null : setting.IsSecret ? value.File : setting.IsSecretFile ? value.Text : null;
+            if (file is not null && IsReadableByOthers(file))
+            {
+                exposed.Add(new($"Everybody on this machine can read {file}.", $"It holds a secret, for {setting.Name}.", $"chmod o-r {file}"));
+            }
+        }
+
+        return exposed;
+    }
+
+    private static bool IsReadableByOthers(string file)
+    {
+        try
+        {
+            // A link has a mode of its own. What is no file any more, such as a pipe that was read, nobody reads.
+            FileSystemInfo found = new FileInfo(file);
+            found = found.ResolveLinkTarget(returnFinalTarget: true) ?? found;
+            return found.Exists && found.UnixFileMode.HasFlag(UnixFileMode.OtherRead);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            return false; // what reads it says so
+        }
     }
 
     private static SettingError? CheckTogether(ShareSettings settings)
@@ -101,67 +138,6 @@ internal static class SettingLayers
 
         return settings.Token is not null && settings.TokenFile is not null
             ? new("token and token-file are given together.", "There is one access token.", "Keep one of them.")
-            : null;
-    }
-
-    private static SettingError? ReadFile(IReadOnlyList<Setting> known, string? file, SettingLayer layer)
-    {
-        string path = file ?? FileName;
-        if (file is null && !File.Exists(path))
-        {
-            return null;
-        }
-
-        YamlStream yaml = new();
-        try
-        {
-            FileInfo info = new(path);
-            if (info.Length > FileBytesMax)
-            {
-                return new($"{path} is no file of settings.", $"It has {info.Length} bytes; at most {FileBytesMax} are read.", "Name another one with --config FILE.");
-            }
-
-            using StreamReader reader = new(path);
-            yaml.Load(reader);
-        }
-        catch (YamlException broken)
-        {
-            return new($"{path}, line {broken.Start.Line} is not YAML.", broken.Message, "One setting a line: «port: 8790».");
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            return new($"{path} cannot be read.", unreadable.Message, "Name another one with --config FILE.");
-        }
-
-        if (yaml.Documents.Count == 0)
-        {
-            return null;
-        }
-
-        if (yaml.Documents[0].RootNode is not YamlMappingNode mapping)
-        {
-            return new($"{path} has no settings.", "It is not a list of «name: value».", "One setting a line: «port: 8790».");
-        }
-
-        foreach ((YamlNode keyNode, YamlNode valueNode) in mapping)
-        {
-            string origin = $"{path}, line {keyNode.Start.Line}";
-            string name = (keyNode as YamlScalarNode)?.Value ?? "";
-            Setting? setting = known.FirstOrDefault(candidate => candidate.Name == name);
-            if (setting is null)
-            {
-                string? nearest = NearestName.Find(name, known.Select(candidate => candidate.Name));
-                return new($"There is no setting «{name}».", $"It comes from {origin}.", nearest is null ? "vitrine share --help lists them." : $"Did you mean {nearest}?");
-            }
-
-            if (valueNode is not YamlScalarNode { Value: { } value })
-            {
-                return new($"{name} has no single value.", $"It comes from {origin}.", $"Allowed: {setting.Allowed}.");
-            }
-
-            layer.Set(setting, value, origin);
-        }
-
-        return null;
+            : KafkaSettings.CheckTogether(settings);
     }
 }

@@ -21,6 +21,8 @@ internal sealed class ShareSettings
     public const double DefaultBitrateMin = 0.25;
     public const double BitrateMinLeast = 0.1;
 
+    private IReadOnlyDictionary<string, SettingValue> _values = new Dictionary<string, SettingValue>();
+
     public string? Display { get; set; }
 
     public string? Monitor { get; set; }
@@ -75,7 +77,18 @@ internal sealed class ShareSettings
 
     public string? EventsFolder { get; set; }
 
+    /// <summary>«off», or seconds.</summary>
+    public string EventsThumbnails { get; set; } = "off";
+
+    public KafkaSettings EventsKafka { get; set; } = new();
+
     public string? Cpus { get; set; }
 
     public string? ReadyFile { get; set; }
+
+    /// <summary>Text and origin of a setting, by its name; null: it has no value, or one that is only here.</summary>
+    public SettingValue? Find(string name) => _values.GetValueOrDefault(name);
+
+    /// <summary>Keeps what <see cref="Find"/> tells.</summary>
+    public void Keep(IReadOnlyDictionary<string, SettingValue> values) => _values = values;
 }

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Net;
 using Vitrine.Capture.X11;
 using Vitrine.Cli.Settings;
 using Vitrine.Codecs.H264;
 using Vitrine.Events.Hosts;
+using Vitrine.Events.Kafka;
 using Vitrine.Frames;
 using Vitrine.Imaging.Colour;
 using Vitrine.Server;
@@ -80,6 +82,11 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             return terminal.Fail(ExitCode.Usage, invalid.ToString());
         }
 
+        if (KafkaSettings.TryMakeOptions(settings, out KafkaOptions? kafka) is { } error)
+        {
+            return terminal.Fail(ExitCode.Usage, error.What, error.Origin, error.Mend);
+        }
+
         RegionTrace? trace = null;
         try
         {
@@ -95,7 +102,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
 
         using (trace)
         {
-            return await ShareAsync(options, trace).ConfigureAwait(false);
+            return await ShareAsync(options, kafka, trace).ConfigureAwait(false);
         }
     }
 
@@ -108,10 +115,10 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         return !wanted.Works;
     }
 
-    private async Task<int> ShareAsync(ServerOptions options, RegionTrace? trace)
+    private async Task<int> ShareAsync(ServerOptions options, KafkaOptions? kafka, RegionTrace? trace)
     {
         using StopSignal stop = new();
-        HostEvents? events = settings.Events == "on" ? KeepEvents(options) : null;
+        HostEvents? events = settings.Events == "on" ? KeepEvents(options, kafka) : null;
         try
         {
             return await ShareAsync(options with { Events = events }, trace, stop.Token).ConfigureAwait(false);
@@ -122,7 +129,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         }
     }
 
-    private HostEvents? KeepEvents(ServerOptions options)
+    private HostEvents? KeepEvents(ServerOptions options, KafkaOptions? kafka)
     {
         try
         {
@@ -134,7 +141,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
                 ProcessId = (uint)Environment.ProcessId,
                 Version = typeof(ShareRun).Assembly.GetName().Version?.ToString(3) ?? "",
             };
-            return HostEvents.Start(settings.EventsFolder ?? HostEvents.DefaultFolder, source, TimeProvider.System, NotKept);
+            return HostEvents.Start(settings.EventsFolder ?? HostEvents.DefaultFolder, source, TimeProvider.System, NotKept, kafka);
         }
         catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
         {
@@ -144,7 +151,9 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
     }
 
     private void NotKept(string reason) =>
-        terminal.Warn("Sharing goes on, and something about its events does not work.", reason, "--events-folder FOLDER keeps them elsewhere, --events off not at all.");
+        terminal.Warn(
+            "Sharing goes on, and something about its events does not work.", reason,
+            settings.EventsKafka.Bootstrap is null ? "--events-folder FOLDER keeps them elsewhere, --events off not at all." : "vitrine events doctor finds out why; --events off keeps none.");
 
     // A disk that hangs does not hold up the end.
     private async Task EndAsync(HostEvents? events)
@@ -164,6 +173,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         await using ShareSession session = new(Open, new ShareOptions
         {
             Events = options.Events?.Recorder,
+            ThumbnailInterval = settings.EventsThumbnails == "off" ? null : TimeSpan.FromSeconds(int.Parse(settings.EventsThumbnails, CultureInfo.InvariantCulture)),
             FramesPerSecondMax = settings.Fps,
             Video = settings.Video == "on",
             Encoder = settings.Encoder,

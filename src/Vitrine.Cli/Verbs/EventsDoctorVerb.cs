@@ -4,38 +4,31 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Vitrine.Events;
 using Vitrine.Events.Embedded;
-using Vitrine.Events.Hosts;
 using Vitrine.Events.Kafka;
 using Vitrine.Events.Kafka.Doctor;
 
 namespace Vitrine.Cli.Verbs;
 
 /// <summary>Looks at the way to where events are kept, names the first cause of trouble on it, and says what mends it.</summary>
-internal sealed partial class EventsDoctorVerb : Verb
+internal sealed partial class EventsDoctorVerb : EventsSettingsVerb
 {
-    private readonly Terminal _terminal;
-    private readonly Option<string> _bootstrap = new("--bootstrap") { HelpName = "HOST:PORT", Description = "brokers of Kafka, with commas between them (default: the log in the folder)" };
     private readonly Option<string> _topic = new("--topic") { HelpName = "TOPIC", Description = $"writes its one event there, in place of a topic of its own ({KafkaOptions.DefaultTopicPrefix}{KafkaDoctor.ProbeName})" };
-    private readonly Option<string> _folder = EventsVerb.FolderOption();
     private readonly Option<bool> _json = new("--json") { Description = "as one JSON object" };
 
     public EventsDoctorVerb(Terminal terminal)
         : base(
+            terminal,
             "doctor",
             "Walks the way to where events are kept, a step after the other, and names the first cause that it finds, with the change to make. Exit code 0 when there is none, else 1.",
             ("vitrine events doctor", "the log in the folder of this machine"),
-            ("vitrine events doctor --bootstrap kafka-1:9092", "Kafka: name, port, TLS, sign-in, addresses, topics, rights, writing, reading, transactions"),
+            ("vitrine events doctor --events.kafka.bootstrap kafka-1:9092", "Kafka: name, port, TLS, sign-in, addresses, topics, rights, writing, reading, transactions"),
             ("vitrine events doctor --json | jq .finding", "for scripts"))
     {
-        _terminal = terminal;
-        foreach (Option option in (Option[])[_bootstrap, _topic, _folder, _json])
-        {
-            Options.Add(option);
-        }
-
-        SetAction((parsed, _) => RunAsync(
-            parsed.GetValue(_bootstrap) is { } bootstrap ? new KafkaOptions { Bootstrap = bootstrap } : null,
-            parsed.GetValue(_topic), parsed.GetValue(_folder) ?? HostEvents.DefaultFolder, parsed.GetValue(_json)));
+        Options.Add(_topic);
+        Options.Add(_json);
+        SetAction((parsed, _) => TryFind(parsed, out string folder, out KafkaOptions? kafka)
+            ? RunAsync(kafka, parsed.GetValue(_topic), folder, parsed.GetValue(_json))
+            : Task.FromResult(ExitCode.Usage));
     }
 
     /// <summary>Looks at Kafka where there is one, else at the folder.</summary>
@@ -47,18 +40,18 @@ internal sealed partial class EventsDoctorVerb : Verb
             Examination seen = kafka is null ? await EmbeddedDoctor.ExamineAsync(folder, stop.Token).ConfigureAwait(false) : await KafkaDoctor.ExamineAsync(kafka, topic, stop.Token).ConfigureAwait(false);
             if (asJson)
             {
-                _terminal.Output.WriteLine(JsonSerializer.Serialize(seen, ExaminationJson.Default.Examination));
+                Terminal.Output.WriteLine(JsonSerializer.Serialize(seen, ExaminationJson.Default.Examination));
             }
             else
             {
-                Print(_terminal, seen, kafka is null ? $"The log in {folder}" : $"Kafka at {kafka.Bootstrap}");
+                Print(Terminal, seen, kafka is null ? $"The log in {folder}" : $"Kafka at {kafka.Bootstrap}");
             }
 
             return seen.Finding is null ? ExitCode.Done : ExitCode.Failed;
         }
         catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
-            return _terminal.Fail(ExitCode.Failed, "Stopped before all was looked at.");
+            return Terminal.Fail(ExitCode.Failed, "Stopped before all was looked at.");
         }
     }
 

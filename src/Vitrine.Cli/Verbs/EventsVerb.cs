@@ -1,11 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using Vitrine.Events;
-using Vitrine.Events.Embedded;
-using Vitrine.Events.Hosts;
-using Vitrine.Events.Schemas;
-using Vitrine.Wire.V1;
-
 namespace Vitrine.Cli.Verbs;
 
 /// <summary>What hosts keep of what happens.</summary>
@@ -17,154 +9,17 @@ internal sealed class EventsVerb : Verb
             "Shows what happened: hosts, viewers, figures, alerts, errors. Hosts keep it without being asked to.",
             ("vitrine events tail", "the last events, and those that come"),
             ("vitrine events tail --json --follow off --since 1h", "those of the last hour, for scripts"),
+            ("vitrine events replay --since 1h --speed 10", "the last hour again, in six minutes"),
             ("vitrine events dead-letters", "events that could not be worked on, and why"),
-            ("vitrine events doctor", "whether events can be kept, and what mends it if not"))
+            ("vitrine events health", "whether what keeps them is healthy"),
+            ("vitrine events doctor", "whether events can be kept, and what mends it if not"),
+            ("vitrine events config", "where they go: every setting of them, and where it came from"))
     {
         Add(new EventsTailVerb(terminal));
+        Add(new EventsReplayVerb(terminal));
         Add(new EventsDeadLettersVerb(terminal));
+        Add(new EventsHealthVerb(terminal));
         Add(new EventsDoctorVerb(terminal));
-    }
-
-    /// <summary>A flag that more than one of them has.</summary>
-    internal static Option<string> FolderOption() => new("--folder") { HelpName = "FOLDER", Description = "where the events are (default: where vitrine up keeps them)" };
-
-    /// <summary>Says that there are none, and where they would be.</summary>
-    internal static int FailWithout(Terminal terminal, string folder, Exception exception) => terminal.Fail(
-        ExitCode.Missing, $"There are no events to show in {folder}.", exception.Message, "vitrine up keeps events there, or where --events-folder says; name it with --folder.");
-}
-
-/// <summary>Prints events, and those that come.</summary>
-internal sealed class EventsTailVerb : Verb
-{
-    private const int LinesMax = 1_000_000;
-
-    private readonly Terminal _terminal;
-    private readonly Option<string> _folder = EventsVerb.FolderOption();
-    private readonly Option<string> _topics = new("--topics") { HelpName = "LIST", Description = $"only these, with commas between them: {string.Join(", ", EventTopics.All)}; all (default: all but statistics)" };
-    private readonly Option<string> _since = new("--since") { HelpName = "TIME", Description = "from this time on: 2026-01-31, 2026-01-31T12:00, or so long ago: 90s, 15m, 2h, 7d" };
-    private readonly Option<string> _from = new("--from") { HelpName = "POSITION", Description = "from this position on, as --json prints it" };
-    private readonly Option<int> _lines = new("--lines") { HelpName = "N", Description = "so many of those that are there (default: 20)", DefaultValueFactory = _ => 20 };
-    private readonly Option<string> _follow = new Option<string>("--follow") { HelpName = "on|off", Description = "whether to wait for those that come (default: on)", DefaultValueFactory = _ => "on" }.AcceptOnlyFromAmong("on", "off");
-    private readonly Option<bool> _json = new("--json") { Description = "a JSON object a line" };
-
-    public EventsTailVerb(Terminal terminal)
-        : base(
-            "tail",
-            "Prints the last events, and those that come, until Ctrl-C.",
-            ("vitrine events tail", "who comes and goes, alerts, minutes, errors"),
-            ("vitrine events tail --topics alerts,errors --since 7d --follow off", "what was wrong in the last week"),
-            ("vitrine events tail --json --topics all | jq .event", "everything, for programs"))
-    {
-        _terminal = terminal;
-        foreach (Option option in (Option[])[_folder, _topics, _since, _from, _lines, _follow, _json])
-        {
-            Options.Add(option);
-        }
-
-        SetAction((parsed, _) => RunAsync(parsed));
-    }
-
-    private async Task<int> RunAsync(ParseResult parsed)
-    {
-        if (!TryParseTopics(parsed.GetValue(_topics), out IReadOnlyList<string> topics, out string wrong))
-        {
-            string? nearest = NearestName.Find(wrong, EventTopics.All);
-            return _terminal.Fail(ExitCode.Usage, $"There is no topic «{wrong}».", nearest is null ? null : $"Did you mean {nearest}?", $"Allowed: {string.Join(", ", EventTopics.All)}, all.");
-        }
-
-        DateTimeOffset time = default;
-        if (parsed.GetValue(_since) is { } since && !EventTime.TryParse(since, TimeProvider.System, out time))
-        {
-            return _terminal.Fail(ExitCode.Usage, $"«{since}» is no time.", null, "Allowed: 2026-01-31, 2026-01-31T12:00, or 90s, 15m, 2h, 7d for so long ago.");
-        }
-
-        EventPosition position = default;
-        if (parsed.GetValue(_from) is { } from && !EventPosition.TryParse(from, null, out position))
-        {
-            return _terminal.Fail(ExitCode.Usage, $"«{from}» is no position.", null, "Allowed: a number, as --json prints it.");
-        }
-
-        int lines = parsed.GetValue(_lines);
-        if (lines is < 0 or > LinesMax)
-        {
-            return _terminal.Fail(ExitCode.Usage, $"--lines {lines} cannot be used.", null, $"Allowed: 0 to {LinesMax}.");
-        }
-
-        string folder = parsed.GetValue(_folder) ?? HostEvents.DefaultFolder;
-        using StopSignal stop = new();
-        try
-        {
-            using LocalSchemaStore schemas = LocalSchemaStore.OpenToRead(Path.Combine(folder, HostEvents.SchemasName));
-            EventStart start = parsed.GetValue(_from) is not null ? EventStart.At(position)
-                : parsed.GetValue(_since) is not null ? EventStart.Since(time)
-                : StartOfLast(folder, topics, lines);
-            using EmbeddedReader reader = EmbeddedReader.Open(folder, start, topics);
-            EventFormat<Event> format = new(schemas);
-            bool asJson = parsed.GetValue(_json);
-            while (reader.TryRead(out EventRecord record))
-            {
-                _terminal.Output.WriteLine(await LineAsync(format, record, asJson, stop.Token).ConfigureAwait(false));
-            }
-
-            _terminal.Output.Flush();
-            foreach (LogDamage damage in reader.Damage)
-            {
-                _terminal.Warn($"{damage.Path} does not read from byte {damage.From} to {damage.Until}.", "The events there are lost; the others are shown.");
-            }
-
-            while (parsed.GetValue(_follow) == "on")
-            {
-                EventRecord record = await reader.ReadAsync(stop.Token).ConfigureAwait(false);
-                _terminal.Output.WriteLine(await LineAsync(format, record, asJson, stop.Token).ConfigureAwait(false));
-                _terminal.Output.Flush();
-            }
-
-            return ExitCode.Done;
-        }
-        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
-        {
-            return ExitCode.Done;
-        }
-        catch (Exception exception) when (exception is EventLogException or SchemaStoreException)
-        {
-            return EventsVerb.FailWithout(_terminal, folder, exception);
-        }
-    }
-
-    private static EventStart StartOfLast(string folder, IReadOnlyList<string> topics, int lines)
-    {
-        Queue<EventPosition> last = new();
-        using EmbeddedReader reader = EmbeddedReader.Open(folder, EventStart.Oldest, topics);
-        while (reader.TryRead(out EventRecord record))
-        {
-            last.Enqueue(record.Position);
-            if (last.Count > lines)
-            {
-                last.Dequeue();
-            }
-        }
-
-        return EventStart.At(last.Count > 0 ? last.Peek() : EventPosition.Embedded(reader.Offset));
-    }
-
-    private async ValueTask<string> LineAsync(EventFormat<Event> format, EventRecord record, bool asJson, CancellationToken cancellationToken)
-    {
-        KeptEvent kept = await KeptEvents.ReadAsync(format, record, cancellationToken).ConfigureAwait(false);
-        if (asJson)
-        {
-            return KeptEvents.ToJson(kept);
-        }
-
-        string time = record.Time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        string text = kept.Event is null ? $"{record.Topic}: {kept.Text}" : $"{kept.Event.Source?.HostName ?? "?"}  {kept.Text}";
-        return $"{_terminal.Muted(time)}  {Terminal.OneLine(text)}";
-    }
-
-    private static bool TryParseTopics(string? list, out IReadOnlyList<string> topics, out string wrong)
-    {
-        string[] names = list?.Split(',', StringSplitOptions.TrimEntries) ?? [];
-        wrong = names.FirstOrDefault(name => name != "all" && !EventTopics.All.Contains(name)) ?? "";
-        topics = names.Length == 0 ? [.. EventTopics.All.Where(topic => topic != EventTopics.Statistics)] : names.Contains("all") ? [] : names;
-        return wrong.Length == 0 && (list is null || list.Length > 0);
+        Add(new EventsConfigVerb(terminal));
     }
 }

@@ -71,10 +71,17 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     /// <summary>Keeps what waits, for as long as that works, and ends.</summary>
     public async ValueTask DisposeAsync()
     {
-        _waiting.Writer.TryComplete();
-        _end.CancelAfter(s_endMax);
+        bool isFirst = _waiting.Writer.TryComplete();
+        if (isFirst)
+        {
+            _end.CancelAfter(s_endMax);
+        }
+
         await _writing;
-        _end.Dispose();
+        if (isFirst)
+        {
+            _end.Dispose();
+        }
     }
 
     private async Task WriteAsync(IEventLog log, EventFormat<Event> format)

@@ -93,8 +93,11 @@ public sealed record KafkaTls
     /// <summary>File of its private key (PEM).</summary>
     public string? KeyFile { get; init; }
 
-    /// <summary>Of the private key; null: it has none.</summary>
+    /// <summary>Of the private key; null: it has none. Never logged.</summary>
     public string? KeyPassword { get; init; }
+
+    /// <summary>Without the password.</summary>
+    public override string ToString() => $"authorities {AuthoritiesFile ?? "of the system"}, certificate {CertificateFile ?? "none"}";
 }
 
 /// <summary>How we sign in.</summary>

@@ -8,7 +8,9 @@ namespace Vitrine.Server.Web;
 /// <param name="Viewers">Connected now.</param>
 /// <param name="Source">What is shared.</param>
 /// <param name="Size">Of the picture.</param>
-internal sealed record HealthAnswer(string Status, string? State, int? Viewers, string? Source, string? Size);
+/// <param name="Kafka">healthy, degraded, unreachable: the cluster that keeps the events, where one does. It does not make the host fail.</param>
+/// <param name="KafkaReason">Why it is not healthy.</param>
+internal sealed record HealthAnswer(string Status, string? State, int? Viewers, string? Source, string? Size, string? Kafka = null, string? KafkaReason = null);
 
 [JsonSerializable(typeof(HealthAnswer))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -1,8 +1,7 @@
-using System.CommandLine;
 using Vitrine.Cli.Settings;
 using Vitrine.Frames;
 
-namespace Vitrine.Cli.Tests;
+namespace Vitrine.Cli.Tests.Settings;
 
 public sealed class SettingLayersTests : IDisposable
 {
@@ -152,16 +151,6 @@ public sealed class SettingLayersTests : IDisposable
         return ReadFrom(path, flags, variables);
     }
 
-    private static (ShareSettings? Settings, SettingError? Error) ReadFrom(string path, string[] flags, Dictionary<string, string> variables)
-    {
-        IReadOnlyList<Setting> known = Setting.All();
-        Command command = new("share");
-        foreach (Setting setting in known)
-        {
-            command.Add(setting.Option);
-        }
-
-        SettingError? error = SettingLayers.TryRead(known, command.Parse(flags), name => variables.GetValueOrDefault(name), path, out ShareSettings? settings);
-        return (settings, error);
-    }
+    private static (ShareSettings? Settings, SettingError? Error) ReadFrom(string path, string[] flags, Dictionary<string, string> variables) =>
+        GivenSettings.Read(path, flags, variables);
 }
