@@ -166,7 +166,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             try
             {
                 _found[address] = await _dialler.ResolveAsync(address, _stop);
-                seen.Add($"{address.Host} is {string.Join(", ", _found[address].Take(4).Select(ip => ip.ToString()))}");
+                seen.Add(IPAddress.TryParse(address.Host, out _) ? address.Host : $"{address.Host} is {string.Join(", ", _found[address].Take(4).Select(ip => ip.ToString()))}");
             }
             catch (FindingException exception)
             {
@@ -175,7 +175,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             }
         }
 
-        return _found.Count > 0 ? string.Join("; ", seen) : throw first!;
+        return _found.Count > 0 ? string.Join("; ", seen.Distinct()) : throw first!;
     }
 
     private async Task<Look> PortAsync()

@@ -20,9 +20,6 @@ internal sealed class KafkaLink(Stream stream, string clientId, TimeSpan patienc
     /// <summary>Which versions of which requests the broker takes; empty until <see cref="AskVersionsAsync"/>.</summary>
     public IReadOnlyDictionary<KafkaApi, (short Least, short Most)> Offered { get; private set; } = new Dictionary<KafkaApi, (short, short)>();
 
-    /// <summary>Whether the broker answered anything on this connection.</summary>
-    public bool HasAnswered { get; private set; }
-
     /// <summary>Whether there is a version of a request, of those known here, that the broker takes.</summary>
     public bool Offers(KafkaApi api, short least, short most) => Offered.TryGetValue(api, out (short Least, short Most) range) && range.Least <= most && range.Most >= least;
 
@@ -81,9 +78,7 @@ internal sealed class KafkaLink(Stream stream, string clientId, TimeSpan patienc
             byte[] bytes = new KafkaWriter().Bytes(request.Written).Written.ToArray();
             await stream.WriteAsync(bytes, late.Token);
             await stream.FlushAsync(late.Token);
-            byte[] answer = await ReadAsync(late.Token);
-            HasAnswered = true;
-            return Read(answer, number, isFlexible, read);
+            return Read(await ReadAsync(late.Token), number, isFlexible, read);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

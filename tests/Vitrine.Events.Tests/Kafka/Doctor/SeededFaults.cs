@@ -39,6 +39,11 @@ internal static class SeededFaults
             s.SpeakTls();
             s.Apply($"events.kafka.tls-certificate: {s.Authority.Write("host-a").Certificate}");
         }, s => s.Options = s.Options with { Tls = s.Options.Tls! with { KeyFile = Path.ChangeExtension(s.Options.Tls.CertificateFile, ".key") } }),
+        new("a key of ours whose password is not given", s =>
+        {
+            s.SpeakTls();
+            Show(s, s.Authority.Write("host-a", password: "secret"));
+        }, s => s.Apply("events.kafka.tls-key-password: secret")),
         new("a certificate of ours that has expired", s =>
         {
             s.SpeakTls();
