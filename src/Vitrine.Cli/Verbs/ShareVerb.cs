@@ -11,7 +11,7 @@ internal sealed class ShareVerb : SettingsVerb
             terminal,
             "share",
             "Shares a screen, a monitor, a region or a window with browsers.",
-            Setting.Some("display", "monitor", "region", "window", "fps", "video", "encoder", "bitrate", "bitrate-min", "trace", "backend", "listen", "port", "token", "token-file", "cert", "key", "max-viewers", "administer", "quic", "quic-threads", "events", "events-folder", "cpus", "ready-file"),
+            Setting.Some("display", "monitor", "region", "window", "fps", "video", "encoder", "bitrate", "bitrate-min", "trace", "backend", "listen", "port", "token", "token-file", "cert", "key", "max-viewers", "administer", "quic", "quic-threads", "events", "events-folder", "events-thumbnails", "cpus", "ready-file"),
             ("vitrine share --monitor DP-1", "one monitor, for this machine only"),
             ("vitrine share --region 1280x720+0+0 --fps 30", "a part of the screen"),
             ("vitrine share --listen 0.0.0.0 --port 0", "on the network, over TLS, on a free port"))

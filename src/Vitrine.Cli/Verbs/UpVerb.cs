@@ -17,7 +17,7 @@ internal sealed class UpVerb : SettingsVerb
             terminal,
             "up",
             "Shares this desktop with a browser. Without a display, starts a private one with moving content.",
-            Setting.Some("monitor", "size", "fps", "video", "encoder", "bitrate", "bitrate-min", "trace", "listen", "port", "token", "token-file", "cert", "key", "max-viewers", "administer", "quic", "quic-threads", "events", "events-folder", "cpus", "ready-file"),
+            Setting.Some("monitor", "size", "fps", "video", "encoder", "bitrate", "bitrate-min", "trace", "listen", "port", "token", "token-file", "cert", "key", "max-viewers", "administer", "quic", "quic-threads", "events", "events-folder", "events-thumbnails", "cpus", "ready-file"),
             ("vitrine up", "this desktop, for a browser on this machine"),
             ("vitrine up --listen 0.0.0.0", "for browsers on the network, over TLS"),
             ("env -u DISPLAY vitrine up --size 1280x720", "a private display of that size"))

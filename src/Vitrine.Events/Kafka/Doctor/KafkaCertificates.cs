@@ -32,9 +32,8 @@ internal sealed class KafkaCertificates : IDisposable
         if (tls is { CertificateFile: { } certificate, KeyFile: { } key })
         {
             _intermediates = Read(KafkaSettingNames.Certificate, certificate, () => Import(certificate));
-            _own = Read(KafkaSettingNames.Key, key, () => tls.KeyPassword is null
-                ? X509Certificate2.CreateFromPemFile(certificate, key)
-                : X509Certificate2.CreateFromEncryptedPemFile(certificate, tls.KeyPassword, key));
+            bool isEncrypted = Read(KafkaSettingNames.Key, key, () => File.ReadAllText(key)).Contains("-BEGIN ENCRYPTED", StringComparison.Ordinal);
+            _own = isEncrypted ? ReadEncrypted(certificate, key, tls.KeyPassword) : Read(KafkaSettingNames.Key, key, () => X509Certificate2.CreateFromPemFile(certificate, key));
             if (_own.NotAfter < now.LocalDateTime || _own.NotBefore > now.LocalDateTime)
             {
                 throw new FindingException(KafkaFindings.OwnCertificateTime(certificate, _own, now));
@@ -94,6 +93,18 @@ internal sealed class KafkaCertificates : IDisposable
         X509Certificate2Collection read = [];
         read.ImportFromPemFile(path);
         return read;
+    }
+
+    private static X509Certificate2 ReadEncrypted(string certificate, string key, string? password)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromEncryptedPemFile(certificate, password, key);
+        }
+        catch (CryptographicException exception)
+        {
+            throw new FindingException(KafkaFindings.TlsKeyPassword(key, exception.Message));
+        }
     }
 
     private static T Read<T>(string setting, string path, Func<T> read)

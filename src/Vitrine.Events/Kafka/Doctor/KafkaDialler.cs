@@ -137,47 +137,11 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
     /// <summary>Signs in, or finds that nobody need.</summary>
     public async Task<string> SignInAsync(KafkaLink link, KafkaChannel channel, CancellationToken cancellationToken)
     {
-        if (options.Sasl is not { } sasl)
-        {
-            try
-            {
-                await link.MetadataAsync([], cancellationToken);
-                return "nobody does here";
-            }
-            catch (KafkaLinkException exception) when (exception.Failure == KafkaLinkFailure.Closed)
-            {
-                throw new FindingException(await WhyClosedAsync(channel, exception, cancellationToken));
-            }
-        }
-
-        string mechanism = NameOf(sasl.Mechanism);
-        if (!link.Offers(KafkaApi.SaslHandshake, 1))
-        {
-            throw new FindingException(KafkaFindings.SignInNotWanted(channel.Address, "it does not offer SaslHandshake"));
-        }
-
         try
         {
-            (KafkaError error, IReadOnlyList<string> mechanisms) = await link.HandshakeAsync(mechanism, cancellationToken);
-            if (error != KafkaError.None)
-            {
-                throw new FindingException(error switch
-                {
-                    KafkaError.UnsupportedSaslMechanism => KafkaFindings.MechanismNotOffered(channel.Address, mechanism, mechanisms),
-                    KafkaError.IllegalSaslState => KafkaFindings.SignInNotWanted(channel.Address, KafkaLink.Text(error)),
-                    _ => KafkaFindings.Unforeseen(channel.Address, $"SaslHandshake: {KafkaLink.Text(error)}"),
-                });
-            }
-
-            await (sasl.Mechanism == KafkaSaslMechanism.Plain ? SignInPlainAsync(link, sasl, cancellationToken) : SignInScramAsync(link, channel, sasl, cancellationToken));
-            string open = channel.IsTls || sasl.Mechanism != KafkaSaslMechanism.Plain ? "" : "; without TLS, so that whoever is on the way reads the password";
-            return $"{sasl.User}, {mechanism}{open}";
+            return options.Sasl is { } sasl ? await SignInAsync(link, channel, sasl, cancellationToken) : await NeedNotSignInAsync(link, channel, cancellationToken);
         }
-        catch (KafkaLinkException exception) when (exception.Failure == KafkaLinkFailure.Closed)
-        {
-            throw new FindingException(KafkaFindings.SignInRefused(sasl.User, mechanism, exception.Message));
-        }
-        catch (KafkaProtocolException exception)
+        catch (Exception exception) when (exception is KafkaLinkException or KafkaProtocolException)
         {
             throw new FindingException(KafkaFindings.Unforeseen(channel.Address, exception.Message));
         }
@@ -213,6 +177,38 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
         KafkaSaslMechanism.ScramSha512 => "SCRAM-SHA-512",
         _ => "PLAIN",
     };
+
+    private static async Task<string> SignInAsync(KafkaLink link, KafkaChannel channel, KafkaSasl sasl, CancellationToken cancellationToken)
+    {
+        string mechanism = NameOf(sasl.Mechanism);
+        if (!link.Offers(KafkaApi.SaslHandshake, 1, 1))
+        {
+            throw new FindingException(KafkaFindings.SignInNotWanted(channel.Address, "it does not offer SaslHandshake"));
+        }
+
+        (KafkaError error, IReadOnlyList<string> mechanisms) = await link.HandshakeAsync(mechanism, cancellationToken);
+        if (error != KafkaError.None)
+        {
+            throw new FindingException(error switch
+            {
+                KafkaError.UnsupportedSaslMechanism => KafkaFindings.MechanismNotOffered(channel.Address, mechanism, mechanisms),
+                KafkaError.IllegalSaslState => KafkaFindings.SignInNotWanted(channel.Address, KafkaLink.Text(error)),
+                _ => KafkaFindings.Unforeseen(channel.Address, $"SaslHandshake: {KafkaLink.Text(error)}"),
+            });
+        }
+
+        try
+        {
+            await (sasl.Mechanism == KafkaSaslMechanism.Plain ? SignInPlainAsync(link, sasl, cancellationToken) : SignInScramAsync(link, channel, sasl, cancellationToken));
+        }
+        catch (KafkaLinkException exception) when (exception.Failure == KafkaLinkFailure.Closed)
+        {
+            throw new FindingException(KafkaFindings.SignInRefused(sasl.User, mechanism, exception.Message));
+        }
+
+        string open = channel.IsTls || sasl.Mechanism != KafkaSaslMechanism.Plain ? "" : "; without TLS, so that whoever is on the way reads the password";
+        return $"{sasl.User}, {mechanism}{open}";
+    }
 
     private static async Task SignInPlainAsync(KafkaLink link, KafkaSasl sasl, CancellationToken cancellationToken)
     {
@@ -258,6 +254,19 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new TimeoutException($"nothing came within {limit.TotalSeconds} s");
+        }
+    }
+
+    private async Task<string> NeedNotSignInAsync(KafkaLink link, KafkaChannel channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await link.MetadataAsync([], cancellationToken);
+            return "nobody does here";
+        }
+        catch (KafkaLinkException exception) when (exception.Failure == KafkaLinkFailure.Closed)
+        {
+            throw new FindingException(await WhyClosedAsync(channel, exception, cancellationToken));
         }
     }
 

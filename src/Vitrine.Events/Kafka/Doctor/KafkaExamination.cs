@@ -72,7 +72,8 @@ internal sealed class KafkaExamination : IAsyncDisposable
     // Brokers pass on what is the controller's, where that is none of them.
     private KafkaLink Controller => _links.GetValueOrDefault(_metadata.Controller) ?? _first!;
 
-    private short Replication => _options.Replication ?? -1;
+    // Brokers choose by themselves from Kafka 2.4 on.
+    private short Replication => _options.Replication ?? (short)(Controller.Offers(KafkaApi.CreateTopics, 4, 4) ? -1 : Number("default.replication.factor") ?? 1);
 
     public async Task<Examination> RunAsync()
     {
@@ -131,9 +132,14 @@ internal sealed class KafkaExamination : IAsyncDisposable
 
     private Task<Look> Settings()
     {
-        foreach (string text in _options.Bootstrap.Split(',', StringSplitOptions.TrimEntries))
+        foreach (string text in _options.Bootstrap.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             _bootstrap.Add(KafkaAddress.TryParse(text, out KafkaAddress address) ? address : throw new FindingException(KafkaFindings.Bootstrap(text)));
+        }
+
+        if (_bootstrap.Count == 0)
+        {
+            throw new FindingException(KafkaFindings.Bootstrap(_options.Bootstrap));
         }
 
         if (_topics.Append(_probe).Any(topic => topic.Length > NameLengthMax || !topic.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')))
@@ -160,7 +166,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             try
             {
                 _found[address] = await _dialler.ResolveAsync(address, _stop);
-                seen.Add($"{address.Host} is {string.Join(", ", _found[address].Take(4).Select(ip => ip.ToString()))}");
+                seen.Add(IPAddress.TryParse(address.Host, out _) ? address.Host : $"{address.Host} is {string.Join(", ", _found[address].Take(4).Select(ip => ip.ToString()))}");
             }
             catch (FindingException exception)
             {
@@ -169,7 +175,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             }
         }
 
-        return _found.Count > 0 ? string.Join("; ", seen) : throw first!;
+        return _found.Count > 0 ? string.Join("; ", seen.Distinct()) : throw first!;
     }
 
     private async Task<Look> PortAsync()
@@ -281,9 +287,10 @@ internal sealed class KafkaExamination : IAsyncDisposable
             throw new FindingException(KafkaFindings.NoController(Invariant($"brokers {string.Join(", ", _metadata.Brokers.Select(broker => broker.Node))} say so")));
         }
 
-        if (_first!.Offers(KafkaApi.DescribeConfigs, 2) && _metadata.Brokers is [var some, ..])
+        (int node, KafkaLink link) = _links.First(); // a broker tells its own settings only
+        if (link.Offers(KafkaApi.DescribeConfigs, 1, 2))
         {
-            (_, _settings) = await _links[some.Node].DescribeConfigsAsync(isTopic: false, some.Node.ToString(CultureInfo.InvariantCulture), s_brokerKeys, _stop);
+            (_, _settings) = await link.DescribeConfigsAsync(isTopic: false, node.ToString(CultureInfo.InvariantCulture), s_brokerKeys, _stop);
         }
 
         return Invariant($"broker {_metadata.Controller}");
@@ -298,7 +305,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
         {
             if (topic.Error == KafkaError.TopicAuthorizationFailed)
             {
-                throw new FindingException(KafkaFindings.TopicDenied(topic.Name, Us, "Describe", Acl("Describe", $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed")));
+                throw new FindingException(KafkaFindings.TopicDenied(topic.Name, Us, "Describe", Acl("Describe", Of("topic", topic.Name))));
             }
 
             if (topic.Error is not (KafkaError.None or KafkaError.LeaderNotAvailable or KafkaError.UnknownTopicOrPartition))
@@ -365,7 +372,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             throw new FindingException(KafkaFindings.NoLeader(topic.Name, orphan));
         }
 
-        if (!_first!.Offers(KafkaApi.DescribeConfigs, 2))
+        if (!_first!.Offers(KafkaApi.DescribeConfigs, 1, 2))
         {
             return;
         }
@@ -406,7 +413,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             {
                 if (!topic.Rights!.Value.HasFlag(right))
                 {
-                    throw new FindingException(KafkaFindings.TopicDenied(topic.Name, Us, right.ToString(), Acl(right.ToString(), $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed")));
+                    throw new FindingException(KafkaFindings.TopicDenied(topic.Name, Us, right.ToString(), Acl(right.ToString(), Of("topic", topic.Name))));
                 }
             }
         }
@@ -457,7 +464,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
         return written switch
         {
             KafkaError.None => Invariant($"an event to {_probe}, at {_offset}"),
-            KafkaError.TopicAuthorizationFailed => throw new FindingException(KafkaFindings.TopicDenied(_probe, Us, "Write", Acl("Write", $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed"))),
+            KafkaError.TopicAuthorizationFailed => throw new FindingException(KafkaFindings.TopicDenied(_probe, Us, "Write", Acl("Write", Of("topic", _probe)))),
             KafkaError.ClusterAuthorizationFailed => throw new FindingException(KafkaFindings.IdempotenceDenied(Us, Acl("IdempotentWrite", "--cluster"))),
             KafkaError.NotEnoughReplicas or KafkaError.NotEnoughReplicasAfterAppend => throw new FindingException(KafkaFindings.InSyncRefused(_probe, written)),
             KafkaError.InvalidTimestamp => throw new FindingException(KafkaFindings.TimestampRefused(_probe, before)),
@@ -480,7 +487,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
         });
         _taken = KafkaQuestions.AppendTimeOf(records, _offset);
         return error == KafkaError.TopicAuthorizationFailed
-                ? throw new FindingException(KafkaFindings.TopicDenied(_probe, Us, "Read", Acl("Read", $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed")))
+                ? throw new FindingException(KafkaFindings.TopicDenied(_probe, Us, "Read", Acl("Read", Of("topic", _probe))))
             : error != KafkaError.None ? throw new FindingException(KafkaFindings.NotRead(_probe, $"Fetch: {KafkaLink.Text(error)}"))
             : KafkaQuestions.Has(records, _offset, _value) ? "the same event, from there"
             : throw new FindingException(KafkaFindings.NotRead(_probe, Invariant($"{records.Length} bytes came, and it was not among them")));
@@ -489,7 +496,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
     private async Task<Look> GroupAsync()
     {
         string group = _options.TopicPrefix + KafkaDoctor.ProbeName;
-        string acl = Acl("Read", $"--group {_options.TopicPrefix} --resource-pattern-type prefixed");
+        string acl = Acl("Read", Of("group", group));
         (KafkaError error, KafkaBroker broker) = await SettledAsync(() => _first!.FindCoordinatorAsync(group, isTransaction: false, _stop), answer => answer.Error);
         if (error != KafkaError.None)
         {
@@ -520,7 +527,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
     private async Task<Look> TransactionsAsync()
     {
         string id = _options.TopicPrefix + KafkaDoctor.ProbeName;
-        ExaminationFinding denied = KafkaFindings.TransactionDenied(id, Us, Acl("Write --operation Describe", $"--transactional-id {_options.TopicPrefix} --resource-pattern-type prefixed"));
+        ExaminationFinding denied = KafkaFindings.TransactionDenied(id, Us, Acl("Write --operation Describe", Of("transactional-id", id)));
         (KafkaError error, KafkaBroker broker) = await SettledAsync(() => _first!.FindCoordinatorAsync(id, isTransaction: true, _stop), answer => answer.Error);
         Check(error, "FindCoordinator");
         KafkaLink coordinator = _links.GetValueOrDefault(broker.Node) ?? throw new FindingException(KafkaFindings.TransactionFailed(id, Invariant($"its coordinator is broker {broker.Node}, which the cluster does not name")));
@@ -568,7 +575,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
         List<KafkaDisk> seen = [];
         foreach ((int node, KafkaLink link) in _links)
         {
-            if (!link.Offers(KafkaApi.DescribeLogDirs, 4) || link.Offered[KafkaApi.DescribeLogDirs].Most < 4)
+            if (!link.Offers(KafkaApi.DescribeLogDirs, 4, 4))
             {
                 continue;
             }
@@ -599,7 +606,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
     {
         if (_options.Registry is not { } registry)
         {
-            return Look.NotPossible("none is set: schemas are in a file of this machine");
+            return Look.NotPossible("none is set: schemas are in a topic");
         }
 
         using SchemaRegistryClient client = new(registry);
@@ -642,7 +649,7 @@ internal sealed class KafkaExamination : IAsyncDisposable
             throw new FindingException(error switch
             {
                 KafkaError.TopicAuthorizationFailed or KafkaError.ClusterAuthorizationFailed =>
-                    KafkaFindings.TopicMakingDenied(topic, Us, Acl("Create", $"--topic {_options.TopicPrefix} --resource-pattern-type prefixed")),
+                    KafkaFindings.TopicMakingDenied(topic, Us, Acl("Create", Of("topic", topic))),
                 KafkaError.InvalidReplicationFactor => KafkaFindings.Replication(topic, _options.Replication, _metadata.Brokers.Count, message),
                 _ => KafkaFindings.TopicRefused(topic, error, message),
             });
@@ -651,6 +658,10 @@ internal sealed class KafkaExamination : IAsyncDisposable
 
     private string Acl(string operation, string resource) =>
         $"kafka-acls.sh --bootstrap-server {Address} --add --allow-principal User:{_options.Sasl?.User ?? (_options.Tls?.CertificateFile is null ? "ANONYMOUS" : "SUBJECT")} --operation {operation} {resource}";
+
+    // All with our prefix at once, which is what a fleet needs.
+    private string Of(string kind, string name) =>
+        _options.TopicPrefix.Length > 0 && name.StartsWith(_options.TopicPrefix, StringComparison.Ordinal) ? $"--{kind} {_options.TopicPrefix} --resource-pattern-type prefixed" : $"--{kind} {name}";
 
     private string Setting(string name) => _settings.GetValueOrDefault(name) ?? "more";
 

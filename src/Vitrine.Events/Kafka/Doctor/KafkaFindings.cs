@@ -30,6 +30,9 @@ internal static class KafkaFindings
     public static ExaminationFinding TlsHalf(string given, string lacking) => new(
         "tls-file", $"{given} is given without {lacking}: a certificate and its private key belong together.", $"{InFile} the other one too.", $"{lacking}: FILE");
 
+    public static ExaminationFinding TlsKeyPassword(string path, string evidence) => new(
+        "tls-key-password", $"The key in {path} has a password, and {KafkaSettingNames.KeyPassword} is not it.", $"{InFile} the one that it has.", $"{KafkaSettingNames.KeyPassword}: PASSWORD", evidence);
+
     public static ExaminationFinding OwnCertificateTime(string path, X509Certificate2 certificate, DateTimeOffset now) => new(
         "client-certificate-time", $"Our certificate in {path} is valid from {Day(certificate.NotBefore)} to {Day(certificate.NotAfter)}; today is {Day(now.UtcDateTime)}.",
         $"Have a new one made, and name it in {KafkaSettingNames.FileName}; or set this machine's clock.", $"{KafkaSettingNames.Certificate}: FILE", certificate.Subject);

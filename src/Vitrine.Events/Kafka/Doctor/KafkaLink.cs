@@ -20,19 +20,16 @@ internal sealed class KafkaLink(Stream stream, string clientId, TimeSpan patienc
     /// <summary>Which versions of which requests the broker takes; empty until <see cref="AskVersionsAsync"/>.</summary>
     public IReadOnlyDictionary<KafkaApi, (short Least, short Most)> Offered { get; private set; } = new Dictionary<KafkaApi, (short, short)>();
 
-    /// <summary>Whether the broker answered anything on this connection.</summary>
-    public bool HasAnswered { get; private set; }
-
-    public bool Offers(KafkaApi api, short most) => Offered.TryGetValue(api, out (short Least, short Most) range) && range.Least <= most;
+    /// <summary>Whether there is a version of a request, of those known here, that the broker takes.</summary>
+    public bool Offers(KafkaApi api, short least, short most) => Offered.TryGetValue(api, out (short Least, short Most) range) && range.Least <= most && range.Most >= least;
 
     /// <summary>The newest version that both sides know.</summary>
     /// <exception cref="KafkaLinkException">There is none.</exception>
     public short Choose(KafkaApi api, short least, short most) =>
-        Offered.TryGetValue(api, out (short Least, short Most) range) && Math.Max(least, range.Least) is var low && Math.Min(most, range.Most) is var high && low <= high
-            ? high
-            : throw new KafkaLinkException(
-                KafkaLinkFailure.Versions,
-                Offered.ContainsKey(api) ? $"{api} is offered in version {range.Least} to {range.Most}, and known here in {least} to {most}" : $"{api} is not offered");
+        Offers(api, least, most) ? Math.Min(most, Offered[api].Most)
+        : throw new KafkaLinkException(
+            KafkaLinkFailure.Versions,
+            Offered.TryGetValue(api, out (short Least, short Most) range) ? $"{api} is offered in version {range.Least} to {range.Most}, and known here in {least} to {most}" : $"{api} is not offered");
 
     /// <summary>What the broker takes. Version 0, which brokers from 0.10 on answer before anybody has signed in.</summary>
     public async Task AskVersionsAsync(CancellationToken cancellationToken)
@@ -81,9 +78,7 @@ internal sealed class KafkaLink(Stream stream, string clientId, TimeSpan patienc
             byte[] bytes = new KafkaWriter().Bytes(request.Written).Written.ToArray();
             await stream.WriteAsync(bytes, late.Token);
             await stream.FlushAsync(late.Token);
-            byte[] answer = await ReadAsync(late.Token);
-            HasAnswered = true;
-            return Read(answer, number, isFlexible, read);
+            return Read(await ReadAsync(late.Token), number, isFlexible, read);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

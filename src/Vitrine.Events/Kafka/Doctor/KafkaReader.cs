@@ -19,8 +19,6 @@ internal ref struct KafkaReader(ReadOnlySpan<byte> bytes)
 
     public int Int32() => BinaryPrimitives.ReadInt32BigEndian(Take(sizeof(int)));
 
-    public uint UInt32() => BinaryPrimitives.ReadUInt32BigEndian(Take(sizeof(uint)));
-
     public long Int64() => BinaryPrimitives.ReadInt64BigEndian(Take(sizeof(long)));
 
     public KafkaError Error() => (KafkaError)Int16();

@@ -66,6 +66,7 @@ public sealed class KafkaDoctorTests(FaultTable table) : IClassFixture<FaultTabl
     [InlineData("old metadata")]
     [InlineData("two addresses, the first of which is down")]
     [InlineData("an address that is an IP address")]
+    [InlineData("coordinators that are chosen meanwhile")]
     public async Task HealthySetUp_NoFinding(string name)
     {
         await using SeededSetup setup = new();
@@ -107,6 +108,9 @@ public sealed class KafkaDoctorTests(FaultTable table) : IClassFixture<FaultTabl
             case "the first of which is down":
                 setup.Network.Names["kafka-0.example"] = IPAddress.Parse("192.0.2.9");
                 setup.Options = setup.Options with { Bootstrap = "kafka-0.example, " + setup.Options.Bootstrap };
+                break;
+            case "coordinators that are chosen meanwhile":
+                (setup.Broker.CoordinatorAfter, setup.Settle) = (3, setup.Patience);
                 break;
             case "an address that is an IP address":
                 setup.Options = setup.Options with { Bootstrap = "192.0.2.10:9092" };

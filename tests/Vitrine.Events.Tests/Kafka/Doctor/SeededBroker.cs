@@ -100,6 +100,9 @@ internal sealed class SeededBroker : IAsyncDisposable
     /// <summary>Requests that are answered with an error whatever they ask.</summary>
     public Dictionary<KafkaApi, KafkaError> Refused { get; } = [];
 
+    /// <summary>How many times nobody coordinates yet.</summary>
+    public int CoordinatorAfter { get; set; }
+
     public TimeSpan ClockAhead { get; set; }
 
     public KafkaDisk Disk { get; set; } = new("/var/lib/kafka", KafkaError.None, 1L << 40, 1L << 39);
@@ -536,7 +539,7 @@ internal sealed class SeededBroker : IAsyncDisposable
         reader.String();
         bool isTransaction = reader.Int8() == 1;
         KafkaError error = Denied.Contains(isTransaction ? "Describe transactional id" : "Read group") ? (isTransaction ? KafkaError.TransactionalIdAuthorizationFailed : KafkaError.GroupAuthorizationFailed)
-            : ErrorUnless(Number(Settings[isTransaction ? "transaction.state.log.replication.factor" : "offsets.topic.replication.factor"]) <= Brokers.Count, KafkaError.CoordinatorNotAvailable);
+            : ErrorUnless(Number(Settings[isTransaction ? "transaction.state.log.replication.factor" : "offsets.topic.replication.factor"]) <= Brokers.Count && CoordinatorAfter-- <= 0, KafkaError.CoordinatorNotAvailable);
         KafkaBroker broker = error == KafkaError.None ? Brokers[0] : new(-1, new("", -1));
         return answer.Int32(0).Int16((short)error).String(null).Int32(broker.Node).String(broker.Address.Host).Int32(broker.Address.Port);
     }

@@ -16,7 +16,9 @@ internal sealed record SeededFault(string Name, Action<SeededSetup> Seed, Action
 /// <summary>All faults that are seeded, in the order in which an examination comes to them.</summary>
 internal static class SeededFaults
 {
-    private static readonly string s_topic = "vitrine.sessions";
+    private const string Topic = "vitrine.sessions";
+
+    private static readonly TimeSpan s_short = TimeSpan.FromSeconds(1), s_long = TimeSpan.FromSeconds(20);
 
     public static IReadOnlyList<SeededFault> All { get; } =
     [
@@ -37,6 +39,11 @@ internal static class SeededFaults
             s.SpeakTls();
             s.Apply($"events.kafka.tls-cert: {s.Authority.Write("host-a").Certificate}");
         }, s => s.Options = s.Options with { Tls = s.Options.Tls! with { KeyFile = Path.ChangeExtension(s.Options.Tls.CertificateFile, ".key") } }),
+        new("a key of ours whose password is not given", s =>
+        {
+            s.SpeakTls();
+            Show(s, s.Authority.Write("host-a", password: "secret"));
+        }, s => s.Apply("events.kafka.tls-key-password: secret")),
         new("a certificate of ours that has expired", s =>
         {
             s.SpeakTls();
@@ -44,7 +51,7 @@ internal static class SeededFaults
         }, s => Show(s, s.Authority.Write("host-a"))),
         new("a name that is not known", s => s.Apply("events.kafka.bootstrap: kafka.exmaple:9092"), s => s.Apply($"events.kafka.bootstrap: {SeededSetup.Kafka}")),
         new("a broker that does not run", s => s.Network.Ports.Clear(), s => s.Network.Ports[(SeededSetup.Ip, 9092)] = s.Broker.Port),
-        new("a firewall that drops packets", s => s.Network.Ports[(SeededSetup.Ip, 9092)] = 0, s => s.Network.Ports[(SeededSetup.Ip, 9092)] = s.Broker.Port),
+        new("a firewall that drops packets", s => (s.Network.Ports[(SeededSetup.Ip, 9092)], s.Patience) = (0, s_short), s => (s.Network.Ports[(SeededSetup.Ip, 9092)], s.Patience) = (s.Broker.Port, s_long)),
         new("TLS spoken to a port without it", s => s.Apply("events.kafka.tls: on")),
         new("TLS spoken to a web server without it", s =>
         {
@@ -93,7 +100,7 @@ internal static class SeededFaults
             s.Other.Offered[KafkaApi.Vote] = (0, 1);
         }),
         new("a broker that takes no more connections", s => s.Broker.MaxConnections = 0),
-        new("a broker that hangs", s => s.Broker.Service = SeededService.Nothing, s => s.Broker.Service = SeededService.Kafka),
+        new("a broker that hangs", s => (s.Broker.Service, s.Patience) = (SeededService.Nothing, s_short), s => (s.Broker.Service, s.Patience) = (SeededService.Kafka, s_long)),
         new("a broker without transactions", s => s.Broker.Offered.Remove(KafkaApi.InitProducerId), s => s.Broker.Offered[KafkaApi.InitProducerId] = (0, 1)),
         new("a broker that wants clients to sign in", s =>
         {
@@ -146,7 +153,7 @@ internal static class SeededFaults
         }),
         new("topics that are not there, and that nobody makes", s =>
         {
-            s.Broker.Topics.Remove(s_topic);
+            s.Broker.Topics.Remove(Topic);
             s.Apply("events.kafka.make-topics: off");
         }),
         new("topics that we may not make", s =>
@@ -171,36 +178,36 @@ internal static class SeededFaults
         }),
         new("a policy that refuses a topic", s =>
         {
-            s.Broker.Topics.Remove(s_topic);
+            s.Broker.Topics.Remove(Topic);
             s.Broker.Refused[KafkaApi.CreateTopics] = KafkaError.PolicyViolation;
         }, s =>
         {
-            s.Broker.Topics[s_topic] = new(2);
+            s.Broker.Topics[Topic] = new(2);
             s.Apply("events.kafka.make-topics: off");
         }),
         new("topics with unequal numbers of partitions", s => s.Broker.Topics["vitrine.errors"].Partitions = 1),
         new("topics to be made with another number of partitions", s =>
         {
-            s.Broker.Topics.Remove(s_topic);
+            s.Broker.Topics.Remove(Topic);
             s.Apply("events.kafka.partitions: 6");
         }),
-        new("a partition without a leader", s => (s.Broker.Topics[s_topic].Leader, s.Broker.Topics[s_topic].Replicas) = (-1, [2, 3]), s => (s.Broker.Topics[s_topic].Leader, s.Broker.Topics[s_topic].Replicas) = (1, [1])),
-        new("a topic that is compacted", s => s.Broker.Topics[s_topic].Settings["cleanup.policy"] = "compact,delete"),
-        new("a topic that takes small messages only", s => s.Broker.Topics[s_topic].Settings["max.message.bytes"] = "65536"),
-        new("more copies to have an event than there are", s => s.Broker.Topics[s_topic].Settings["min.insync.replicas"] = "2"),
+        new("a partition without a leader", s => (s.Broker.Topics[Topic].Leader, s.Broker.Topics[Topic].Replicas) = (-1, [2, 3]), s => (s.Broker.Topics[Topic].Leader, s.Broker.Topics[Topic].Replicas) = (1, [1])),
+        new("a topic that is compacted", s => s.Broker.Topics[Topic].Settings["cleanup.policy"] = "compact,delete"),
+        new("a topic that takes small messages only", s => s.Broker.Topics[Topic].Settings["max.message.bytes"] = "65536"),
+        new("more copies to have an event than there are", s => s.Broker.Topics[Topic].Settings["min.insync.replicas"] = "2"),
         new("too few copies in sync", s =>
         {
-            (s.Broker.Topics[s_topic].Replicas, s.Broker.Topics[s_topic].InSync) = ([1, 2, 3], [1]);
-            s.Broker.Topics[s_topic].Settings["min.insync.replicas"] = "2";
-        }, s => s.Broker.Topics[s_topic].InSync = [1, 2, 3]),
+            (s.Broker.Topics[Topic].Replicas, s.Broker.Topics[Topic].InSync) = ([1, 2, 3], [1]);
+            s.Broker.Topics[Topic].Settings["min.insync.replicas"] = "2";
+        }, s => s.Broker.Topics[Topic].InSync = [1, 2, 3]),
         new("no right to write", s => s.Broker.Denied.Add("Write topic")),
         new("no right to read", s => s.Broker.Denied.Add("Read topic")),
         new("no right to write without doubles", s => s.Broker.Denied.Add("IdempotentWrite cluster")),
         new("too few copies in sync, where settings may not be seen", s =>
         {
-            s.ProbeTopic = s_topic;
+            s.ProbeTopic = Topic;
             s.Broker.Denied.Add("DescribeConfigs");
-            s.Broker.Topics[s_topic].Settings["min.insync.replicas"] = "2";
+            s.Broker.Topics[Topic].Settings["min.insync.replicas"] = "2";
         }),
         new("a clock so wrong that events are refused", s => s.Broker.Refused[KafkaApi.Produce] = KafkaError.InvalidTimestamp, s => s.Broker.Refused.Clear()),
         new("a broker that cannot write", s => s.Broker.Refused[KafkaApi.Produce] = KafkaError.KafkaStorageError, s => s.Broker.Refused.Clear()),

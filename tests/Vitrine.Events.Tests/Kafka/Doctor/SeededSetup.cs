@@ -53,6 +53,9 @@ internal sealed class SeededSetup : IAsyncDisposable
 
     public string? ProbeTopic { get; set; }
 
+    /// <summary>With who does not answer; short where nobody is going to.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(20);
+
     /// <summary>The broker speaks TLS, with this certificate or one that is as it should be; users know the authority.</summary>
     public void SpeakTls(string name = Host, DateTimeOffset? from = null, DateTimeOffset? until = null)
     {
@@ -74,8 +77,10 @@ internal sealed class SeededSetup : IAsyncDisposable
     }
 
     public Task<Examination> ExamineAsync() => KafkaDoctor.ExamineAsync(
-        Options, ProbeTopic, Network,
-        new() { Connect = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(1), Settle = TimeSpan.FromMilliseconds(100), Pause = TimeSpan.FromMilliseconds(20) }, _clock, CancellationToken.None);
+        Options, ProbeTopic, Network, new() { Connect = Patience, Answer = Patience, Settle = Settle, Pause = TimeSpan.FromMilliseconds(20) }, _clock, CancellationToken.None);
+
+    /// <summary>With what a cluster does in the background.</summary>
+    public TimeSpan Settle { get; set; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Does what the line of a mend says: writes it to <c>vitrine.yaml</c> or to the broker's settings, or runs it.</summary>
     public void Apply(string line)
@@ -89,6 +94,7 @@ internal sealed class SeededSetup : IAsyncDisposable
                 KafkaSettingNames.Authorities => Options with { Tls = (Options.Tls ?? new()) with { AuthoritiesFile = value } },
                 KafkaSettingNames.Certificate => Options with { Tls = (Options.Tls ?? new()) with { CertificateFile = value } },
                 KafkaSettingNames.Key => Options with { Tls = (Options.Tls ?? new()) with { KeyFile = value } },
+                KafkaSettingNames.KeyPassword => Options with { Tls = Options.Tls! with { KeyPassword = value } },
                 KafkaSettingNames.Sasl => Options with { Sasl = value == "off" ? null : new(Enum.Parse<KafkaSaslMechanism>(value.Replace("-", "", StringComparison.Ordinal), ignoreCase: true), User, Password) },
                 KafkaSettingNames.User => Options with { Sasl = Options.Sasl! with { User = value } },
                 KafkaSettingNames.Password => Options with { Sasl = Options.Sasl! with { Password = value } },

@@ -42,12 +42,13 @@ internal sealed class TestAuthority : IDisposable
     }
 
     /// <summary>The same, in files.</summary>
-    public (string Certificate, string Key) Write(string name, DateTimeOffset? from = null, DateTimeOffset? until = null)
+    public (string Certificate, string Key) Write(string name, DateTimeOffset? until = null, string? password = null)
     {
-        using X509Certificate2 certificate = Sign(name, from, until);
+        using X509Certificate2 certificate = Sign(name, null, until);
         string path = Path.Combine(_folder, $"{name}-{_serial}");
         System.IO.File.WriteAllText(path + ".pem", certificate.ExportCertificatePem());
-        System.IO.File.WriteAllText(path + ".key", certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        using ECDsa key = certificate.GetECDsaPrivateKey()!;
+        System.IO.File.WriteAllText(path + ".key", password is null ? key.ExportPkcs8PrivateKeyPem() : key.ExportEncryptedPkcs8PrivateKeyPem(password, new(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000)));
         return (path + ".pem", path + ".key");
     }
 
