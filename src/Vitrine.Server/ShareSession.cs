@@ -324,7 +324,7 @@ public sealed class ShareSession : ISourceObserver, IAsyncDisposable
     {
         _isStopping = true;
         SignalTakers();
-        await (_thumbnails?.DisposeAsync() ?? default);
+        await (Interlocked.Exchange(ref _thumbnails, null)?.DisposeAsync() ?? default);
         using CancellationTokenSource deadline = new(timeout, _time);
         foreach (ViewerSession viewer in _viewers)
         {

@@ -153,7 +153,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
     private void NotKept(string reason) =>
         terminal.Warn(
             "Sharing goes on, and something about its events does not work.", reason,
-            settings.EventsKafka.Bootstrap is null ? "--events-folder FOLDER keeps them elsewhere, --events off not at all." : "vitrine events doctor finds out why; --events off keeps none.");
+            settings.EventsKafka.Bootstrap is null ? "--events-folder FOLDER keeps them elsewhere, --events off not at all." : "--events off keeps none.");
 
     // A disk that hangs does not hold up the end.
     private async Task EndAsync(HostEvents? events)
@@ -164,7 +164,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         }
         catch (TimeoutException)
         {
-            terminal.Warn("The last events are not kept.", "The disk does not answer.");
+            terminal.Warn("The last events are not kept.", settings.EventsKafka.Bootstrap is null ? "The disk does not answer." : "Kafka does not answer.");
         }
     }
 

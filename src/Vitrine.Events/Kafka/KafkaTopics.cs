@@ -47,8 +47,14 @@ internal sealed class KafkaTopics(KafkaOptions options, IAdminClient admin, Func
             }
 
             await CreateAsync(topic, name);
+            long until = Environment.TickCount64 + (long)KafkaClients.QuestionTimeout.TotalMilliseconds;
             while ((partitions = PartitionsOf(await DescribeAsync(cancellationToken, name), name) ?? 0) == 0)
             {
+                if (Environment.TickCount64 > until)
+                {
+                    throw new EventLogException(EventLogFailure.Topic, $"The topic {name} was asked for, and does not come. «vitrine events doctor» finds out why.");
+                }
+
                 await Task.Delay(s_look, cancellationToken);
             }
         }
@@ -74,21 +80,15 @@ internal sealed class KafkaTopics(KafkaOptions options, IAdminClient admin, Func
         {
             await admin.CreateTopicsAsync([wanted], new() { RequestTimeout = KafkaClients.QuestionTimeout, OperationTimeout = KafkaClients.QuestionTimeout });
         }
-        catch (CreateTopicsException refused) when (refused.Results[0].Error.Code is not ErrorCode.TopicAlreadyExists)
-        {
-            throw KafkaFailures.From(refused.Results[0].Error, $"The topic {name} cannot be made", lastHeard(), refused);
-        }
-        catch (CreateTopicsException)
-        {
-            // Another one has made it this moment.
-        }
-        catch (KafkaException unsupported) when (unsupported.Error.Code == ErrorCode.Local_UnsupportedFeature)
-        {
-            // Brokers that make topics when they are asked about do so now; others say that it is not there.
-        }
         catch (KafkaException failed)
         {
-            throw KafkaFailures.From(failed.Error, $"The topic {name} cannot be made", lastHeard(), failed);
+            Error error = failed is CreateTopicsException refused ? refused.Results[0].Error : failed.Error;
+            if (error.Code is not (ErrorCode.TopicAlreadyExists or ErrorCode.Local_UnsupportedFeature or ErrorCode.Local_TimedOut))
+            {
+                throw KafkaFailures.From(error, $"The topic {name} cannot be made", lastHeard(), failed);
+            }
+
+            // Another one has made it this moment; or there is no controller to ask, and brokers may make it when they are asked about it.
         }
     }
 

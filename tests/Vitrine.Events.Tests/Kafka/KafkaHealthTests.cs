@@ -16,8 +16,7 @@ public sealed class KafkaHealthTests
         Assert.Equal((KafkaHealthState.Healthy, "", 1, 1), (healthy.State, healthy.Reason, healthy.Brokers, healthy.Answering));
         Assert.NotNull(healthy.MetadataMs);
         cluster.Mock.Kill();
-        KafkaHealthReport gone = await watch.NextAsync();
-        Assert.Equal(KafkaHealthState.Unreachable, gone.State);
+        KafkaHealthReport gone = await watch.UntilAsync(KafkaHealthState.Unreachable);
         Assert.Contains(cluster.Options.Bootstrap, gone.Reason, StringComparison.Ordinal);
         Assert.True(gone.Since > healthy.Since);
     }

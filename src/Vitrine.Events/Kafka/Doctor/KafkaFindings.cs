@@ -101,11 +101,11 @@ internal static class KafkaFindings
         "protocol", $"The broker at {address} does not answer as this program understands it.", "Run a version of Kafka from 2.1 to 4, and the newest Vitrine.", "", evidence);
 
     public static ExaminationFinding SignInWanted(KafkaAddress address, IReadOnlyList<string> offered) => new(
-        "sign-in-wanted", $"{address} wants clients to sign in, and {KafkaSettingNames.Sasl} is off. It takes {Or(offered)}.",
+        "sign-in-wanted", $"{address} wants clients to sign in, and {KafkaSettingNames.Sasl} is none. It takes {Or(offered)}.",
         $"{InFile} how, and who ({KafkaSettingNames.User}, {KafkaSettingNames.Password}).", $"{KafkaSettingNames.Sasl}: {NameOf(offered) ?? "scram-sha-512"}");
 
     public static ExaminationFinding SignInNotWanted(KafkaAddress address, string evidence) => new(
-        "sign-in-not-wanted", $"Nobody signs in at {address}, and {KafkaSettingNames.Sasl} is set.", $"{InFile} that nobody does; or the broker's port of a SASL listener.", $"{KafkaSettingNames.Sasl}: off", evidence);
+        "sign-in-not-wanted", $"Nobody signs in at {address}, and {KafkaSettingNames.Sasl} is set.", $"{InFile} that nobody does; or the broker's port of a SASL listener.", $"{KafkaSettingNames.Sasl}: none", evidence);
 
     public static ExaminationFinding MechanismNotOffered(KafkaAddress address, string wanted, IReadOnlyList<string> offered) => NameOf(offered) is { } name
         ? new("mechanism-not-offered", $"{address} does not take {wanted}; it takes {Or(offered)}.", $"{InFile} one that it takes.", $"{KafkaSettingNames.Sasl}: {name}")

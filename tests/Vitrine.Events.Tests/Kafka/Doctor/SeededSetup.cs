@@ -95,7 +95,7 @@ internal sealed class SeededSetup : IAsyncDisposable
                 KafkaSettingNames.Certificate => Options with { Tls = (Options.Tls ?? new()) with { CertificateFile = value } },
                 KafkaSettingNames.Key => Options with { Tls = (Options.Tls ?? new()) with { KeyFile = value } },
                 KafkaSettingNames.KeyPassword => Options with { Tls = Options.Tls! with { KeyPassword = value } },
-                KafkaSettingNames.Sasl => Options with { Sasl = value == "off" ? null : new(Enum.Parse<KafkaSaslMechanism>(value.Replace("-", "", StringComparison.Ordinal), ignoreCase: true), User, Password) },
+                KafkaSettingNames.Sasl => Options with { Sasl = value == "none" ? null : new(Enum.Parse<KafkaSaslMechanism>(value.Replace("-", "", StringComparison.Ordinal), ignoreCase: true), User, Password) },
                 KafkaSettingNames.User => Options with { Sasl = Options.Sasl! with { User = value } },
                 KafkaSettingNames.Password => Options with { Sasl = Options.Sasl! with { Password = value } },
                 KafkaSettingNames.TopicPrefix => Options with { TopicPrefix = value },
