@@ -50,7 +50,8 @@ public sealed record KafkaOptions
     /// <summary>Where the schemas are; null: in a topic of the cluster (<see cref="KafkaSchemaStore"/>).</summary>
     public SchemaRegistryOptions? Registry { get; init; }
 
-    /// <summary>The cluster that tests and laboratories are given by the environment: <c>VITRINE_KAFKA_BOOTSTRAP</c>, <c>VITRINE_KAFKA_TLS_CA</c>, <c>_CERT</c>,
+    /// <summary>The cluster that tests and laboratories are given by the environment: <c>VITRINE_KAFKA_BOOTSTRAP</c>, <c>VITRINE_KAFKA_TLS</c> (<c>on</c>),
+    /// <c>VITRINE_KAFKA_TLS_CA</c>, <c>_CERT</c>,
     /// <c>_KEY</c>, <c>_KEY_PASSWORD</c>, <c>VITRINE_KAFKA_SASL_MECHANISM</c> (<c>PLAIN</c>, <c>SCRAM-SHA-256</c> or, unless said, <c>SCRAM-SHA-512</c>), <c>_USER</c>,
     /// <c>_PASSWORD</c>.</summary>
     /// <param name="bootstrap">In place of the variable; null: as it says.</param>
@@ -73,8 +74,8 @@ public sealed record KafkaOptions
         return new()
         {
             Bootstrap = brokers,
-            Tls = Of("TLS_CA") is { } authorities
-                ? new() { AuthoritiesFile = authorities, CertificateFile = Of("TLS_CERT"), KeyFile = Of("TLS_KEY"), KeyPassword = Of("TLS_KEY_PASSWORD") }
+            Tls = Of("TLS") == "on" || Of("TLS_CA") is not null
+                ? new() { AuthoritiesFile = Of("TLS_CA"), CertificateFile = Of("TLS_CERT"), KeyFile = Of("TLS_KEY"), KeyPassword = Of("TLS_KEY_PASSWORD") }
                 : null,
             Sasl = Of("SASL_USER") is { } user ? new(way, user, Of("SASL_PASSWORD") ?? "") : null,
         };

@@ -247,7 +247,7 @@ internal static class KafkaFindings
         "registry-unreachable", $"The schema registry at {address} cannot be reached.", $"Start it, or write its address in {KafkaSettingNames.FileName}.", $"{KafkaSettingNames.Registry}: http://HOST:8081", evidence);
 
     public static ExaminationFinding RegistryDenied(Uri address, string evidence) => new(
-        "registry-denied", $"The schema registry at {address} does not let us in.", $"{InFile} the name and the password that it knows.", $"{KafkaSettingNames.Registry}: http://NAME:PASSWORD@HOST:8081", evidence);
+        "registry-denied", $"The schema registry at {address} does not let us in.", $"{InFile} a name that it knows, and its password ({KafkaSettingNames.RegistryPasswordFile}).", $"{KafkaSettingNames.RegistryUser}: NAME", evidence);
 
     public static ExaminationFinding NotARegistry(Uri address, string evidence) => new(
         "not-a-registry", $"What answers at {address} is no schema registry.", $"{InFile} the registry's address.", $"{KafkaSettingNames.Registry}: http://HOST:8081", evidence);

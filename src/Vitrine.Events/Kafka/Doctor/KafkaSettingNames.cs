@@ -39,7 +39,7 @@ public static class KafkaSettingNames
     /// <summary>Of <see cref="KafkaTls.KeyPassword"/>.</summary>
     public const string KeyPassword = "events.kafka.tls-key-password";
 
-    /// <summary>Of <see cref="KafkaSasl.Mechanism"/>: off, plain, scram-sha-256, scram-sha-512.</summary>
+    /// <summary>Of <see cref="KafkaSasl.Mechanism"/>: none, plain, scram-sha-256, scram-sha-512.</summary>
     public const string Sasl = "events.kafka.sasl";
 
     /// <summary>Of <see cref="KafkaSasl.User"/>.</summary>
@@ -50,4 +50,10 @@ public static class KafkaSettingNames
 
     /// <summary>Of <see cref="KafkaOptions.Registry"/>.</summary>
     public const string Registry = "events.kafka.registry";
+
+    /// <summary>Who signs in at the registry.</summary>
+    public const string RegistryUser = "events.kafka.registry-user";
+
+    /// <summary>File with the password of that user.</summary>
+    public const string RegistryPasswordFile = "events.kafka.registry-password-file";
 }

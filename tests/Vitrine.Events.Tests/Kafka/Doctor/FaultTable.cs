@@ -4,14 +4,14 @@ using System.Text.RegularExpressions;
 
 namespace Vitrine.Events.Tests.Kafka.Doctor;
 
-/// <summary>The table of faults in <c>docs/KAFKA.md</c>: what is said of each is what is expected. <c>VITRINE_WRITE_DOCS=1</c> writes it anew, to be read
+/// <summary>The table of faults in <c>docs/KAFKA.md</c>: what is said of each is what is expected. <c>VITRINE_UPDATE_DOCUMENTS=1</c> writes it anew, to be read
 /// before it is kept.</summary>
 public sealed partial class FaultTable : IDisposable
 {
     private const string Begin = "<!-- faults -->", End = "<!-- end of faults -->";
 
     private readonly string _path = Path.Combine(Repository(), "docs", "KAFKA.md");
-    private readonly bool _writes = Environment.GetEnvironmentVariable("VITRINE_WRITE_DOCS") == "1";
+    private readonly bool _writes = Environment.GetEnvironmentVariable("VITRINE_UPDATE_DOCUMENTS") == "1";
     private readonly ConcurrentDictionary<string, string> _said = [];
     private readonly string[] _text;
     private readonly Dictionary<string, string> _rows = [];

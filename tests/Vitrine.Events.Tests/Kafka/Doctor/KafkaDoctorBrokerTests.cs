@@ -15,10 +15,8 @@ public class KafkaDoctorBrokerTests(ITestOutputHelper output)
     [LibrdkafkaFact]
     public async Task LibrdkafkasBrokers_NoFinding()
     {
-        KafkaLibrary.Need();
-        using IProducer<byte[], byte[]> cluster = new ProducerBuilder<byte[], byte[]>(Mock()).Build();
-        string bootstrap = BootstrapOf(cluster);
-        Examination seen = await KafkaDoctor.ExamineAsync(new() { Bootstrap = bootstrap });
+        using MockKafkaCluster cluster = new(3);
+        Examination seen = await KafkaDoctor.ExamineAsync(new() { Bootstrap = cluster.Bootstrap });
         Show(seen);
         Assert.Null(seen.Finding);
         foreach (string name in (string[])["port", "protocol", "addresses", "controller", "topics", "produce", "consume", "group", "transactions"])
@@ -30,16 +28,16 @@ public class KafkaDoctorBrokerTests(ITestOutputHelper output)
     [LibrdkafkaFact]
     public async Task BatchesOfBoth_AreReadByTheOther()
     {
-        KafkaLibrary.Need();
-        using IProducer<byte[], byte[]> cluster = new ProducerBuilder<byte[], byte[]>(Mock()).Build();
-        await using KafkaLink first = await LinkAsync(BootstrapOf(cluster).Split(',')[0]);
+        using MockKafkaCluster cluster = new(3);
+        await using KafkaLink first = await LinkAsync(cluster.Bootstrap.Split(',')[0]);
         KafkaMetadata metadata = await first.MetadataAsync(["both"], default); // makes it there
         string leader = metadata.Brokers.Single(broker => broker.Node == metadata.Topics[0].Partitions.Single(partition => partition.Index == 0).Leader).Address.ToString();
         await using KafkaLink link = await LinkAsync(leader);
         byte[] ours = Encoding.UTF8.GetBytes("ours"), theirs = Encoding.UTF8.GetBytes("theirs");
         (KafkaError error, long offset) = await link.ProduceAsync("both", KafkaQuestions.Batch(ours, ours, DateTimeOffset.UtcNow, (-1, -1)), s_patience, default);
         Assert.Equal((KafkaError.None, 0), (error, offset));
-        DeliveryResult<byte[], byte[]> written = await cluster.ProduceAsync(new TopicPartition("both", 0), new() { Key = theirs, Value = theirs });
+        using IProducer<byte[], byte[]> producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = cluster.Bootstrap }).Build();
+        DeliveryResult<byte[], byte[]> written = await producer.ProduceAsync(new TopicPartition("both", 0), new() { Key = theirs, Value = theirs });
         (error, byte[] records) = await link.FetchAsync("both", written.Offset, s_patience, default);
         Assert.Equal(KafkaError.None, error);
         Assert.True(KafkaQuestions.Has(records, written.Offset, theirs));
@@ -87,19 +85,10 @@ public class KafkaDoctorBrokerTests(ITestOutputHelper output)
         Assert.DoesNotContain("new", setup.Broker.Topics.Keys);
     }
 
-    [RealBrokerFact]
+    [BrokerFact]
     public async Task RealBroker_NoFinding()
     {
-        string? Variable(string name) => Environment.GetEnvironmentVariable("VITRINE_KAFKA_" + name) is { Length: > 0 } value ? value : null;
-        KafkaSaslMechanism mechanism = Variable("SASL_MECHANISM") switch { "PLAIN" => KafkaSaslMechanism.Plain, "SCRAM-SHA-256" => KafkaSaslMechanism.ScramSha256, _ => KafkaSaslMechanism.ScramSha512 };
-        Examination seen = await KafkaDoctor.ExamineAsync(new()
-        {
-            Bootstrap = Variable("BOOTSTRAP")!,
-            Tls = Variable("TLS") == "on" || Variable("TLS_AUTHORITIES") is not null
-                ? new() { AuthoritiesFile = Variable("TLS_AUTHORITIES"), CertificateFile = Variable("TLS_CERTIFICATE"), KeyFile = Variable("TLS_KEY") }
-                : null,
-            Sasl = Variable("SASL_USER") is { } user ? new(mechanism, user, Variable("SASL_PASSWORD") ?? "") : null,
-        });
+        Examination seen = await KafkaDoctor.ExamineAsync(TestCluster.RealBrokers!);
         Show(seen);
         Assert.Null(seen.Finding);
     }
@@ -110,19 +99,6 @@ public class KafkaDoctorBrokerTests(ITestOutputHelper output)
         KafkaLink link = new(await new KafkaNetwork().ConnectAsync(System.Net.IPAddress.Loopback, address.Port, default), "test", s_patience);
         await link.AskVersionsAsync(default);
         return link;
-    }
-
-    private static ProducerConfig Mock()
-    {
-        ProducerConfig config = new();
-        config.Set("test.mock.num.brokers", "3");
-        return config;
-    }
-
-    private static string BootstrapOf(IProducer<byte[], byte[]> cluster)
-    {
-        using IAdminClient admin = new DependentAdminClientBuilder(cluster.Handle).Build();
-        return string.Join(',', admin.GetMetadata(s_patience).Brokers.Select(broker => $"{broker.Host}:{broker.Port}"));
     }
 
     private void Show(Examination seen)
