@@ -11,7 +11,7 @@ internal static partial class LibC
     internal const int SocketLevel = 1;
     internal const int SocketDomain = 39;
     internal const int DomainUnix = 1;
-    internal const int SignalTerminate = 15, SignalStop = 19, SignalContinue = 18;
+    internal const int SignalTerminate = 15, SignalStop = 19;
     internal const int EventFdCloexec = 0x80000;
     internal const int EventFdNonBlocking = 0x800;
 

@@ -7,8 +7,6 @@ internal static class Signals
 {
     public static void Terminate(int processId) => _ = LibC.kill(processId, LibC.SignalTerminate); // fails only when it is gone already
 
-    /// <summary>It runs no more until <see cref="Continue"/>; its connections stay.</summary>
+    /// <summary>It runs no more; its connections stay.</summary>
     public static void Stop(int processId) => _ = LibC.kill(processId, LibC.SignalStop);
-
-    public static void Continue(int processId) => _ = LibC.kill(processId, LibC.SignalContinue);
 }

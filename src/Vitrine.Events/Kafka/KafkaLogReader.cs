@@ -60,10 +60,13 @@ internal sealed class KafkaLogReader : KafkaPolling, IEventReader
         IConsumer<byte[], byte[]> consumer = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, "vitrine-reader")).Build();
         try
         {
-            List<TopicPartitionOffset> from = KafkaStart.Resolve(consumer, start, partitions);
+            // Where the oldest stands brokers find by themselves; to ask each partition first would take a round trip each.
+            List<TopicPartitionOffset> from = start is EventStart.AtOldest
+                ? [.. partitions.Select(each => new TopicPartitionOffset(each, Offset.Beginning))]
+                : KafkaStart.Resolve(consumer, start, partitions);
             foreach (TopicPartitionOffset each in from)
             {
-                SetPosition(each.TopicPartition, each.Offset.Value);
+                SetPosition(each.TopicPartition, Math.Max(0, each.Offset.Value));
             }
 
             consumer.Assign(from);
