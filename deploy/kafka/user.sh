@@ -13,7 +13,6 @@ $inside/kafka-acls.sh $at --add --allow-principal User:vitrine --topic vitrine. 
   --operation Describe --operation Read --operation Write --operation Create --operation DescribeConfigs --operation Delete
 # Groups: of hosts, and the doctor's.
 $inside/kafka-acls.sh $at --add --allow-principal User:vitrine --group vitrine. --resource-pattern-type prefixed --operation Read --operation Describe
-$inside/kafka-acls.sh $at --add --allow-principal User:vitrine --group host-watch --operation Read --operation Describe
 # Transactions: what is done exactly once.
 $inside/kafka-acls.sh $at --add --allow-principal User:vitrine --transactional-id vitrine. --resource-pattern-type prefixed --operation Write --operation Describe
 $inside/kafka-acls.sh $at --list --principal User:vitrine

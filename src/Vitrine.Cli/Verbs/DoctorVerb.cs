@@ -286,6 +286,7 @@ internal sealed partial class DoctorVerb : Verb
         ("liblz4.so.1", "liblz4-1", true, "codes tiles"),
         ("libyuv.so.0", "libyuv0", false, "what vitrine lab convert compares with"),
         ("libpng16.so.16", "libpng16-16", false, "writes pictures (vitrine shot)"),
+        ("librdkafka.so.1", "librdkafka1", false, "keeps events on Kafka, for those who set it"),
     ];
 
     private static readonly (string Name, string[] Programs, string Package, string Use)[] s_programs =
@@ -294,6 +295,7 @@ internal sealed partial class DoctorVerb : Verb
         ("xrandr", ["xrandr"], "x11-xserver-utils", "for vitrine test and vitrine lab"),
         ("ffmpeg", ["ffmpeg"], "ffmpeg", "what vitrine lab capture compares with"),
         ("C compiler", ["gcc", "cc", "clang"], "gcc libc6-dev libx11-dev libxext-dev", "what vitrine lab capture compares with"),
+        ("kcat", ["kcat"], "kcat", "what vitrine lab events compares with"),
         ("x0vncserver", ["x0vncserver", "x0tigervncserver"], "tigervnc-scraping-server", "what vitrine lab latency compares with"),
         (
             "Go", ["go"], "golang-go golang-github-lucas-clemente-quic-go-dev golang-google-grpc-dev golang-goprotobuf-dev golang-golang-x-net-dev protobuf-compiler",

@@ -1,7 +1,9 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
 using Google.Protobuf;
+using Vitrine.Wire;
 using Vitrine.Wire.V1;
 
 namespace Vitrine.Events.Kafka;
@@ -379,12 +381,29 @@ internal sealed class KafkaConsumer : KafkaPolling, IEventConsumer
 
     private static int[] Numbers(List<TopicPartitionOffset> partitions) => [.. partitions.Select(each => each.Partition.Value).Distinct().Order()];
 
+    private GroupState Parse(byte[] value, int partition)
+    {
+        try
+        {
+            if (MessageLengths.Fit(new ReadOnlySequence<byte>(value), GroupState.Descriptor))
+            {
+                return GroupState.Parser.ParseFrom(value);
+            }
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // Told below.
+        }
+
+        throw new EventLogException(EventLogFailure.Unknown, $"What the group {_group.Name} knew of partition {partition} cannot be read: {Log.Topics.NameOf(KafkaTopics.States)} holds something else.");
+    }
+
     // What was written down last of each partition. The topic is compacted: it has about one of each.
     private Dictionary<int, GroupState> ReadStates(int[] numbers)
     {
         string topic = Log.Topics.NameOf(KafkaTopics.States);
         int partitions = Log.Topics.NeedAsync(KafkaTopics.States, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-        using IConsumer<byte[], byte[]> reader = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, "vitrine-states")).Build();
+        using IConsumer<byte[], byte[]> reader = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, Log.Options.TopicPrefix + "states")).Build();
         HashSet<TopicPartition> left = [.. numbers.Select(number => new TopicPartition(topic, number % partitions))];
         reader.Assign(KafkaStart.Resolve(reader, EventStart.Oldest, left));
         Dictionary<string, int> keys = numbers.ToDictionary(number => Encoding.UTF8.GetString(KeyOf(number)));
@@ -404,7 +423,7 @@ internal sealed class KafkaConsumer : KafkaPolling, IEventConsumer
             }
             else if (result is { Message: { Key: { } key, Value: { } value } } && keys.TryGetValue(Encoding.UTF8.GetString(key), out int number))
             {
-                known[number] = GroupState.Parser.ParseFrom(value);
+                known[number] = Parse(value, number);
             }
         }
 

@@ -57,7 +57,7 @@ internal sealed class KafkaLogReader : KafkaPolling, IEventReader
             partitions.AddRange(Enumerable.Range(0, count).Select(partition => new TopicPartition(Log.Topics.NameOf(topic), partition)));
         }
 
-        IConsumer<byte[], byte[]> consumer = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, "vitrine-reader")).Build();
+        IConsumer<byte[], byte[]> consumer = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, Log.Options.TopicPrefix + "reader")).Build();
         try
         {
             // Where the oldest stands brokers find by themselves; to ask each partition first would take a round trip each.

@@ -100,6 +100,22 @@ internal abstract class KafkaPolling(KafkaLog log)
     {
         try
         {
+            return TryConsume(wait);
+        }
+        catch (KafkaException failed) when (failed.Error.Code == ErrorCode.Local_MaxPollExceeded)
+        {
+            return null; // the partitions are told to be lost
+        }
+        catch (KafkaException failed)
+        {
+            throw KafkaFailures.From(failed.Error, $"{log.Name} cannot be read", log.LastHeard, failed);
+        }
+    }
+
+    private ConsumeResult<byte[], byte[]>? TryConsume(TimeSpan wait)
+    {
+        try
+        {
             ConsumeResult<byte[], byte[]>? result = Consumer.Consume(wait);
             if (result is { IsPartitionEOF: true })
             {
@@ -118,14 +134,6 @@ internal abstract class KafkaPolling(KafkaLog log)
         {
             GoOn(gone.ConsumerRecord.TopicPartition);
             return null;
-        }
-        catch (KafkaException failed) when (failed.Error.Code == ErrorCode.Local_MaxPollExceeded)
-        {
-            return null; // the partitions are told to be lost
-        }
-        catch (KafkaException failed)
-        {
-            throw KafkaFailures.From(failed.Error, $"{log.Name} cannot be read", log.LastHeard, failed);
         }
     }
 

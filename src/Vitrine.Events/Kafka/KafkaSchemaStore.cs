@@ -123,7 +123,7 @@ public sealed class KafkaSchemaStore : ISchemaStore, IDisposable
         TopicPartition partition = new(_log.Topics.NameOf(KafkaTopics.Schemas), Partition);
         if (_consumer is null)
         {
-            IConsumer<byte[], byte[]> consumer = _log.MakeConsumer(KafkaClients.Consumer(_log.Options, "vitrine-schemas")).Build();
+            IConsumer<byte[], byte[]> consumer = _log.MakeConsumer(KafkaClients.Consumer(_log.Options, _log.Options.TopicPrefix + "schemas")).Build();
             consumer.Assign(new TopicPartitionOffset(partition, _next));
             _consumer = consumer;
         }

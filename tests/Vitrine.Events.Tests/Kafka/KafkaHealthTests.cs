@@ -12,7 +12,7 @@ public sealed class KafkaHealthTests
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(1);
         await using Watch watch = new(cluster.Options);
-        KafkaHealthReport healthy = await watch.NextAsync();
+        KafkaHealthReport healthy = await watch.UntilAsync(KafkaHealthState.Healthy);
         Assert.Equal((KafkaHealthState.Healthy, "", 1, 1), (healthy.State, healthy.Reason, healthy.Brokers, healthy.Answering));
         Assert.NotNull(healthy.MetadataMs);
         cluster.Mock.Kill();
@@ -28,11 +28,11 @@ public sealed class KafkaHealthTests
         await using Watch watch = new(cluster.Options);
         Assert.Equal(3, (await watch.UntilAsync(KafkaHealthState.Healthy)).Brokers);
         await cluster.TellAsync("down 2");
-        KafkaHealthReport degraded = await watch.NextAsync();
+        KafkaHealthReport degraded = await watch.UntilAsync(KafkaHealthState.Degraded);
         Assert.Equal((KafkaHealthState.Degraded, 3, 2), (degraded.State, degraded.Brokers, degraded.Answering));
         Assert.Contains(cluster.Options.Bootstrap.Split(',')[1], degraded.Reason, StringComparison.Ordinal);
         await cluster.TellAsync("up 2");
-        Assert.Equal(KafkaHealthState.Healthy, (await watch.NextAsync()).State);
+        await watch.UntilAsync(KafkaHealthState.Healthy);
     }
 
     [Fact]
@@ -42,11 +42,10 @@ public sealed class KafkaHealthTests
         await using Watch watch = new(cluster.Options);
         await watch.UntilAsync(KafkaHealthState.Healthy);
         await cluster.TellAsync("errors 10 15 1000"); // FindCoordinator, COORDINATOR_NOT_AVAILABLE
-        KafkaHealthReport degraded = await watch.NextAsync();
-        Assert.Equal(KafkaHealthState.Degraded, degraded.State);
+        KafkaHealthReport degraded = await watch.UntilAsync(KafkaHealthState.Degraded);
         Assert.Contains("CoordinatorNotAvailable", degraded.Reason, StringComparison.Ordinal);
         await cluster.TellAsync("clear 10");
-        Assert.Equal(KafkaHealthState.Healthy, (await watch.NextAsync()).State);
+        await watch.UntilAsync(KafkaHealthState.Healthy);
     }
 
     [Fact]
