@@ -14,15 +14,10 @@ internal sealed class KafkaSettings
     public const string NoSasl = "none";
     public const int PasswordCharactersMax = 4_096;
 
-    private static readonly (string Name, KafkaSaslMechanism Mechanism)[] s_mechanisms =
-    [
-        ("plain", KafkaSaslMechanism.Plain),
-        ("scram-sha-256", KafkaSaslMechanism.ScramSha256),
-        ("scram-sha-512", KafkaSaslMechanism.ScramSha512),
-    ];
+    private static readonly string[] s_mechanisms = [.. Enum.GetValues<KafkaSaslMechanism>().Select(mechanism => KafkaSasl.NameOf(mechanism).ToLowerInvariant())];
 
     /// <summary>Values of <c>sasl</c>.</summary>
-    public static readonly string[] SaslNames = [NoSasl, .. s_mechanisms.Select(entry => entry.Name)];
+    public static readonly string[] SaslNames = [NoSasl, .. s_mechanisms];
 
     public string? Bootstrap { get; set; }
 
@@ -103,7 +98,7 @@ internal sealed class KafkaSettings
             (["tls-cert"], kafka.TlsKey is not null, "tls-key: FILE", "A certificate and its private key belong together."),
             (["tls-key"], kafka.TlsCert is not null, "tls-cert: FILE", "A certificate and its private key belong together."),
             (["tls-key-password", "tls-key-password-file"], kafka.TlsKey is not null, "tls-key: FILE", "It is the password of that key."),
-            (["sasl-user", "sasl-password", "sasl-password-file"], hasSasl, $"sasl: {string.Join(", ", s_mechanisms.SkipLast(1).Select(entry => entry.Name))} or {s_mechanisms[^1].Name}", "Nobody signs in unless it is said how."),
+            (["sasl-user", "sasl-password", "sasl-password-file"], hasSasl, $"sasl: {string.Join(", ", s_mechanisms.SkipLast(1))} or {s_mechanisms[^1]}", "Nobody signs in unless it is said how."),
             (sasl, kafka.SaslUser is not null, "sasl-user: NAME", "Who signs in has a name and a password."),
             (sasl, (kafka.SaslPassword ?? kafka.SaslPasswordFile) is not null, "sasl-password-file: FILE, or sasl-password", "Who signs in has a name and a password."),
             (kafka.Sasl == "plain" ? sasl : [], hasTls || hosts.All(IsLoopback), "tls: on", "The password itself is sent, and everybody on the way to the brokers could read it; scram-sha-512 does not send it."),
@@ -176,7 +171,7 @@ internal sealed class KafkaSettings
             Tls = kafka.Tls == "on"
                 ? new() { AuthoritiesFile = kafka.TlsCa, CertificateFile = kafka.TlsCert, KeyFile = kafka.TlsKey, KeyPassword = keyPassword }
                 : null,
-            Sasl = kafka.Sasl == NoSasl ? null : new(s_mechanisms.First(entry => entry.Name == kafka.Sasl).Mechanism, kafka.SaslUser!, saslPassword!),
+            Sasl = KafkaSasl.TryParse(kafka.Sasl, out KafkaSaslMechanism mechanism) ? new(mechanism, kafka.SaslUser!, saslPassword!) : null,
             Registry = kafka.Registry is null ? null : new()
             {
                 Address = new(kafka.Registry),

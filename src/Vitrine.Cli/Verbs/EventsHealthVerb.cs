@@ -5,7 +5,9 @@ using System.Text.Json.Serialization;
 using System.Threading.Channels;
 using Vitrine.Events;
 using Vitrine.Events.Embedded;
+using Vitrine.Events.Hosts;
 using Vitrine.Events.Kafka;
+using Vitrine.Events.Schemas;
 
 namespace Vitrine.Cli.Verbs;
 
@@ -41,10 +43,9 @@ internal sealed partial class EventsHealthVerb : EventsSettingsVerb
         {
             if (kafka is null)
             {
-                Examination seen = await EmbeddedDoctor.ExamineAsync(folder, stop.Token).ConfigureAwait(false);
-                KafkaHealthState state = seen.Finding is null ? KafkaHealthState.Healthy : KafkaHealthState.Unreachable;
-                Print(new($"the folder {folder}", NameOf(state), seen.Finding?.Sentence ?? "", null, null, null, null), asJson);
-                return seen.Finding is null ? ExitCode.Done : ExitCode.Failed;
+                string? fault = FaultOf(folder);
+                Print(new($"the folder {folder}", NameOf(fault is null ? KafkaHealthState.Healthy : KafkaHealthState.Unreachable), fault ?? "", null, null, null, null), asJson);
+                return fault is null ? ExitCode.Done : ExitCode.Failed;
             }
 
             Channel<KafkaHealthReport> changes = Channel.CreateUnbounded<KafkaHealthReport>();
@@ -72,6 +73,22 @@ internal sealed partial class EventsHealthVerb : EventsSettingsVerb
         catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             return ExitCode.Done;
+        }
+    }
+
+    // Whether it is there and reads: the doctor looks at more, writes, and asks whose it is, which is nothing for every minute.
+    private static string? FaultOf(string folder)
+    {
+        try
+        {
+            using LocalSchemaStore schemas = LocalSchemaStore.OpenToRead(Path.Combine(folder, HostEvents.SchemasName));
+            using EmbeddedReader reader = EmbeddedReader.Open(folder, EventStart.Oldest);
+            reader.TryRead(out _);
+            return null;
+        }
+        catch (Exception exception) when (exception is EventLogException or SchemaStoreException)
+        {
+            return exception.Message;
         }
     }
 

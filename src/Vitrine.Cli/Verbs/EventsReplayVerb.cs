@@ -132,10 +132,10 @@ internal sealed class EventsReplayVerb : EventsSettingsVerb
     {
         private readonly IEventLog _log;
         private readonly EventFormat<Event> _format;
-        private readonly IDisposable _schemas;
+        private readonly ISchemaStore _schemas;
         private readonly EventBatch _batch = new();
 
-        private Target(IEventLog log, ISchemaStore schemas, IDisposable owned) => (_log, _format, _schemas) = (log, new(schemas), owned);
+        private Target(IEventLog log, ISchemaStore schemas) => (_log, _format, _schemas) = (log, new(schemas), schemas);
 
         public string Name => _log.Name;
 
@@ -148,16 +148,12 @@ internal sealed class EventsReplayVerb : EventsSettingsVerb
             Target target;
             if (kafka is null)
             {
-                EmbeddedLog log = EmbeddedLog.Open(new() { Folder = folder });
-                LocalSchemaStore schemas = LocalSchemaStore.Open(Path.Combine(folder, HostEvents.SchemasName));
-                target = new(log, schemas, schemas);
+                target = new(EmbeddedLog.Open(new() { Folder = folder }), LocalSchemaStore.Open(Path.Combine(folder, HostEvents.SchemasName)));
             }
             else
             {
                 KafkaLog log = KafkaLog.Open(kafka);
-                SchemaRegistryClient? registry = kafka.Registry is { } options ? new(options) : null;
-                KafkaSchemaStore topic = new(log);
-                target = new(log, (ISchemaStore?)registry ?? topic, (IDisposable?)registry ?? topic);
+                target = new(log, log.OpenSchemas());
             }
 
             try

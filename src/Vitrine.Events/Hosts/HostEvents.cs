@@ -16,8 +16,6 @@ public sealed class HostEvents : IAsyncDisposable
     // Who makes minutes and alerts.
     private const string WatchGroup = "host-watch";
 
-    private static readonly TimeSpan s_endMax = TimeSpan.FromSeconds(10);
-
     private readonly CancellationTokenSource _stop = new();
     private readonly Action<string>? _failed;
     private readonly TimeProvider _time;
@@ -67,15 +65,10 @@ public sealed class HostEvents : IAsyncDisposable
         return new(folder, kafka, source, time, failed);
     }
 
-    /// <summary>Writes what was recorded, and ends. Takes as long as the disk does; brokers that do not answer are not waited for.</summary>
+    /// <summary>Writes what was recorded, and ends. Takes as long as the disk, or the brokers, do: bound the wait.</summary>
     public async ValueTask DisposeAsync()
     {
         _recorded.TrySetResult();
-        if (_kafka is not null && await Task.WhenAny(_running, Task.Delay(s_endMax, _time)) != _running)
-        {
-            return; // it ends by itself, or with the process
-        }
-
         await _running;
         _stop.Dispose();
     }
@@ -99,9 +92,8 @@ public sealed class HostEvents : IAsyncDisposable
             {
                 await using KafkaLog log = KafkaLog.Open(_kafka);
                 await using KafkaHealth health = _health = KafkaHealth.Start(_kafka, WatchGroup, _time, Tell);
-                using KafkaSchemaStore topic = new(log);
-                using SchemaRegistryClient? registry = _kafka.Registry is { } options ? new(options) : null;
-                await KeepAsync(log, (ISchemaStore?)registry ?? topic);
+                using ISchemaStore schemas = log.OpenSchemas();
+                await KeepAsync(log, schemas);
             }
         }
         catch (Exception exception) when (exception is EventLogException or SchemaStoreException or IncompatibleSchemaException)

@@ -10,10 +10,9 @@ public sealed class KeptLog : IAsyncDisposable
 {
     private readonly string? _folder;
     private readonly KafkaLog? _kafka;
-    private readonly IDisposable _schemas;
+    private readonly ISchemaStore _schemas;
 
-    private KeptLog(string? folder, KafkaLog? kafka, ISchemaStore schemas, IDisposable owned) =>
-        (_folder, _kafka, Format, _schemas) = (folder, kafka, new(schemas), owned);
+    private KeptLog(string? folder, KafkaLog? kafka, ISchemaStore schemas) => (_folder, _kafka, Format, _schemas) = (folder, kafka, new(schemas), schemas);
 
     /// <summary>Where it is, for people.</summary>
     public string Name => _kafka?.Name ?? _folder!;
@@ -23,11 +22,7 @@ public sealed class KeptLog : IAsyncDisposable
 
     /// <summary>Opens a folder.</summary>
     /// <exception cref="SchemaStoreException">There is none, or its schemas cannot be read.</exception>
-    public static KeptLog Open(string folder)
-    {
-        LocalSchemaStore schemas = LocalSchemaStore.OpenToRead(Path.Combine(folder, HostEvents.SchemasName));
-        return new(folder, null, schemas, schemas);
-    }
+    public static KeptLog Open(string folder) => new(folder, null, LocalSchemaStore.OpenToRead(Path.Combine(folder, HostEvents.SchemasName)));
 
     /// <summary>Opens a cluster. That it is not reached is found by the first use.</summary>
     /// <exception cref="EventLogException">The library is not there, or settings cannot be used.</exception>
@@ -35,14 +30,7 @@ public sealed class KeptLog : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         KafkaLog log = KafkaLog.Open(options);
-        if (options.Registry is { } registry)
-        {
-            SchemaRegistryClient client = new(registry);
-            return new(null, log, client, client);
-        }
-
-        KafkaSchemaStore topic = new(log);
-        return new(null, log, topic, topic);
+        return new(null, log, log.OpenSchemas());
     }
 
     /// <summary>Reads.</summary>

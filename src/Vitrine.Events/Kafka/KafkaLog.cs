@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using Vitrine.Events.Schemas;
 
 namespace Vitrine.Events.Kafka;
 
@@ -50,6 +51,9 @@ public sealed class KafkaLog : IEventLog
             throw new EventLogException(EventLogFailure.Unavailable, $"Kafka's settings cannot be used: {unusable.Message}", unusable);
         }
     }
+
+    /// <summary>Opens the schemas of its events: in the registry that the settings name, else in a topic. The log stays open as long.</summary>
+    public ISchemaStore OpenSchemas() => Options.Registry is { } registry ? new SchemaRegistryClient(registry) : new KafkaSchemaStore(this);
 
     /// <inheritdoc/>
     public async ValueTask<EventPosition> AppendAsync(EventBatch batch, CancellationToken cancellationToken = default)

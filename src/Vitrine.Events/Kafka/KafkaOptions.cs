@@ -65,10 +65,11 @@ public sealed record KafkaOptions
             return null;
         }
 
-        string mechanism = Of("SASL_MECHANISM") ?? "SCRAM-SHA-512";
-        if (!Enum.TryParse(mechanism.Replace("-", "", StringComparison.Ordinal), ignoreCase: true, out KafkaSaslMechanism way))
+        string mechanism = Of("SASL_MECHANISM") ?? KafkaSasl.NameOf(KafkaSaslMechanism.ScramSha512);
+        if (!KafkaSasl.TryParse(mechanism, out KafkaSaslMechanism way))
         {
-            throw new EventLogException(EventLogFailure.Unavailable, $"VITRINE_KAFKA_SASL_MECHANISM is «{mechanism}»; allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.");
+            throw new EventLogException(
+                EventLogFailure.Unavailable, $"VITRINE_KAFKA_SASL_MECHANISM is «{mechanism}»; allowed: {string.Join(", ", Enum.GetValues<KafkaSaslMechanism>().Select(KafkaSasl.NameOf))}.");
         }
 
         return new()
@@ -107,8 +108,32 @@ public sealed record KafkaTls
 /// <param name="Password">Never logged.</param>
 public sealed record KafkaSasl(KafkaSaslMechanism Mechanism, string User, string Password)
 {
+    /// <summary>As brokers call a mechanism (<c>sasl.enabled.mechanisms</c>).</summary>
+    public static string NameOf(KafkaSaslMechanism mechanism) => mechanism switch
+    {
+        KafkaSaslMechanism.ScramSha256 => "SCRAM-SHA-256",
+        KafkaSaslMechanism.ScramSha512 => "SCRAM-SHA-512",
+        _ => "PLAIN",
+    };
+
+    /// <summary>Reads such a name, whatever the case of its letters.</summary>
+    public static bool TryParse(string name, out KafkaSaslMechanism mechanism)
+    {
+        foreach (KafkaSaslMechanism each in Enum.GetValues<KafkaSaslMechanism>())
+        {
+            mechanism = each;
+            if (string.Equals(name, NameOf(each), StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        mechanism = default;
+        return false;
+    }
+
     /// <summary>Without the password.</summary>
-    public override string ToString() => $"{User}, {Mechanism}";
+    public override string ToString() => $"{User}, {NameOf(Mechanism)}";
 }
 
 /// <summary>Ways to sign in.</summary>

@@ -10,7 +10,7 @@ namespace Vitrine.Events.Kafka;
 /// <remarks>Everybody reads the first partition of <see cref="KafkaTopics.Schemas"/> from its beginning, and comes to the same: a schema that its subject
 /// has already, or that may not follow those that it has, changes nothing, wherever it came from; the others are counted from 1. So two that
 /// register at the same time agree, without a lock. Thread-safe.</remarks>
-public sealed class KafkaSchemaStore : ISchemaStore, IDisposable
+public sealed class KafkaSchemaStore : ISchemaStore
 {
     private const int Partition = 0;
 

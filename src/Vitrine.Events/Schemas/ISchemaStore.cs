@@ -2,8 +2,8 @@ using Google.Protobuf.Reflection;
 
 namespace Vitrine.Events.Schemas;
 
-/// <summary>Keeps the schemas that messages are written with, by number. Thread-safe.</summary>
-public interface ISchemaStore
+/// <summary>Keeps the schemas that messages are written with, by number. Thread-safe. Disposing ends its connections, or closes its file.</summary>
+public interface ISchemaStore : IDisposable
 {
     /// <summary>Takes in a schema, unless it would leave readers unable to understand what was written with an earlier one of the
     /// same subject (<c>BACKWARD_TRANSITIVE</c>). The same schema again gets the same number.</summary>

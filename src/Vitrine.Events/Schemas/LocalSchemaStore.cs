@@ -9,7 +9,7 @@ namespace Vitrine.Events.Schemas;
 /// disk before its number is given out. Readers may look at the file at any time.</summary>
 /// <remarks>One process at a time may write: whoever owns the folder. A last line that was torn by an end of the process is left
 /// out, as its number was never given out.</remarks>
-public sealed partial class LocalSchemaStore : ISchemaStore, IDisposable
+public sealed partial class LocalSchemaStore : ISchemaStore
 {
     // Some hundred schemas; what is larger is another file.
     private const long FileBytesMax = 16 * 1024 * 1024;

@@ -17,7 +17,7 @@ namespace Vitrine.Events.Schemas;
 /// <remarks>https://docs.confluent.io/platform/current/schema-registry/develop/api.html. What a number means never changes, so it
 /// is asked for once. Whether a schema may follow the earlier ones is found out here, whatever the registry is set to, and again
 /// by the registry as it is set.</remarks>
-public sealed partial class SchemaRegistryClient : ISchemaStore, IDisposable
+public sealed partial class SchemaRegistryClient : ISchemaStore
 {
     private const string ContentType = "application/vnd.schemaregistry.v1+json";
 

@@ -71,7 +71,7 @@ public static class CrashAgent
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
         string[] order = (await input.ReadLineAsync(cancellationToken) ?? "").Split('\t');
-        await using NamedLog opened = NamedLog.OpenToRead(order[0]);
+        await using KeptLog opened = NamedLog.OpenToRead(order[0]);
         await using IEventReader reader = opened.Read(EventStart.At(EventPosition.Parse(order[1])), Outputs);
         EventFormat<Event> format = opened.Format;
         using Lines lines = new(output);

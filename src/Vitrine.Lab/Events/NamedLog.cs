@@ -16,14 +16,11 @@ internal sealed class NamedLog : IAsyncDisposable
     // What a dead member has begun holds up its successor as long.
     private static readonly TimeSpan s_transaction = TimeSpan.FromSeconds(10), s_session = TimeSpan.FromSeconds(6);
 
-    private readonly IEventLog? _log; // null: a folder of another process
-    private readonly IDisposable _schemas;
-    private readonly string _name;
+    private readonly ISchemaStore _schemas;
 
-    private NamedLog(string name, IEventLog? log, ISchemaStore schemas, IDisposable owned, string prefix) =>
-        (_name, _log, Format, _schemas, TopicPrefix) = (name, log, new(schemas), owned, prefix);
+    private NamedLog(IEventLog log, ISchemaStore schemas, string prefix) => (Log, Format, _schemas, TopicPrefix) = (log, new(schemas), schemas, prefix);
 
-    public IEventLog Log => _log ?? throw new InvalidOperationException("It was opened to be read.");
+    public IEventLog Log { get; }
 
     public EventFormat<Event> Format { get; }
 
@@ -33,38 +30,31 @@ internal sealed class NamedLog : IAsyncDisposable
     /// <summary>Names new topics on a cluster.</summary>
     public static string NameOf(string bootstrap) => $"{KafkaMark}{bootstrap} vitrine-crash-{Guid.NewGuid():N}.";
 
-    public static NamedLog Open(string name, int partitions = 1) =>
-        TryOpenKafka(name, partitions) ?? Own(name, EmbeddedLog.Open(new() { Folder = name, RetentionBytes = 8L << 30 }), LocalSchemaStore.Open(Path.Combine(name, HostEvents.SchemasName)));
+    public static NamedLog Open(string name, int partitions = 1)
+    {
+        if (FindKafka(name, partitions) is { } kafka)
+        {
+            KafkaLog log = KafkaLog.Open(kafka);
+            return new(log, log.OpenSchemas(), kafka.TopicPrefix);
+        }
+
+        return new(EmbeddedLog.Open(new() { Folder = name, RetentionBytes = 8L << 30 }), LocalSchemaStore.Open(Path.Combine(name, HostEvents.SchemasName)), "");
+    }
 
     /// <summary>Beside the process that owns it.</summary>
-    public static NamedLog OpenToRead(string name) => TryOpenKafka(name, 1) ?? Own(name, null, LocalSchemaStore.OpenToRead(Path.Combine(name, HostEvents.SchemasName)));
-
-    public IEventReader Read(EventStart start, string topic) => _log?.Read(start, topic) ?? EmbeddedReader.Open(_name, start, topic);
+    public static KeptLog OpenToRead(string name) => FindKafka(name, 1) is { } kafka ? KeptLog.Open(kafka) : KeptLog.Open(name);
 
     public async ValueTask DisposeAsync()
     {
         _schemas.Dispose();
-        await (_log?.DisposeAsync() ?? default);
+        await Log.DisposeAsync();
     }
 
-    private static NamedLog Own(string name, IEventLog? log, LocalSchemaStore schemas) => new(name, log, schemas, schemas, "");
-
-    private static NamedLog? TryOpenKafka(string name, int partitions)
+    private static KafkaOptions? FindKafka(string name, int partitions) => !name.StartsWith(KafkaMark, StringComparison.Ordinal) ? null : KafkaOptions.FromEnvironment(name.Split(' ')[1])! with
     {
-        if (!name.StartsWith(KafkaMark, StringComparison.Ordinal))
-        {
-            return null;
-        }
-
-        string[] parts = name.Split(' ');
-        KafkaLog log = KafkaLog.Open(KafkaOptions.FromEnvironment(parts[1])! with
-        {
-            TopicPrefix = parts[2],
-            Partitions = partitions,
-            DeliveryTimeout = s_transaction,
-            SessionTimeout = s_session,
-        });
-        KafkaSchemaStore schemas = new(log);
-        return new(name, log, schemas, schemas, parts[2]);
-    }
+        TopicPrefix = name.Split(' ')[2],
+        Partitions = partitions,
+        DeliveryTimeout = s_transaction,
+        SessionTimeout = s_session,
+    };
 }

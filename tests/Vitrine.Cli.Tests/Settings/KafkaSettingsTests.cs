@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Vitrine.Cli.Settings;
 using Vitrine.Events.Kafka;
+using Vitrine.Events.Kafka.Doctor;
 
 namespace Vitrine.Cli.Tests.Settings;
 
@@ -15,6 +16,14 @@ public sealed class KafkaSettingsTests : IDisposable
 
     [Fact]
     public void NothingGiven_NoKafka() => Assert.Null(Make([], []).Options);
+
+    [Fact]
+    public void NamesThatTheDoctorWrites_AreSettings()
+    {
+        string[] names = [.. typeof(KafkaSettingNames).GetFields().Select(field => (string)field.GetRawConstantValue()!).Where(name => name != KafkaSettingNames.FileName)];
+        Assert.True(names.Length > 10);
+        Assert.Subset(Setting.All().Select(setting => setting.Name).ToHashSet(), names.ToHashSet());
+    }
 
     [Fact]
     public void BootstrapAlone_DefaultsOfTheLibrary() =>

@@ -159,6 +159,10 @@ public sealed class EventRecorderTests : IDisposable
 
     private sealed class Refusing : ISchemaStore
     {
+        public void Dispose()
+        {
+        }
+
         public ValueTask<int> RegisterAsync(string subject, Google.Protobuf.Reflection.FileDescriptor schema, CancellationToken cancellationToken = default) =>
             throw new IncompatibleSchemaException(subject, [], "it has another package");
 

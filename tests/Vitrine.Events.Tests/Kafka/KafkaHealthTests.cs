@@ -7,7 +7,7 @@ public sealed class KafkaHealthTests
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Cluster_ThatIsKilled_IsUnreachable()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(1);
@@ -21,7 +21,7 @@ public sealed class KafkaHealthTests
         Assert.True(gone.Since > healthy.Since);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Broker_ThatIsDown_IsNamed_AndIsMissedUntilItIsBack()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(3);
@@ -35,7 +35,7 @@ public sealed class KafkaHealthTests
         await watch.UntilAsync(KafkaHealthState.Healthy);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Coordinator_ThatIsNotThere_Degrades()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(1);
@@ -48,7 +48,7 @@ public sealed class KafkaHealthTests
         await watch.UntilAsync(KafkaHealthState.Healthy);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Cluster_ThatIsNotThereYet_IsUnreachable_UntilItIs()
     {
         await using Watch watch = new(new() { Bootstrap = "127.0.0.1:1" });
@@ -57,7 +57,7 @@ public sealed class KafkaHealthTests
         Assert.Contains("127.0.0.1:1", report.Reason, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Certificates_ThatCannotBeRead_AreTold()
     {
         await using Watch watch = new(new() { Bootstrap = "127.0.0.1:1", Tls = new() { AuthoritiesFile = "/nowhere/ca.pem" } });

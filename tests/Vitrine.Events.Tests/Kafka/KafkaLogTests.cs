@@ -8,7 +8,7 @@ public sealed class KafkaLogTests
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Append_IsReadInTheOrderOfItsKey_WithTopicKeyAndPosition()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers", "words");
@@ -37,7 +37,7 @@ public sealed class KafkaLogTests
         Assert.Equal(0, reader.Missed);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Read_FromAPosition_AndFromNow()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers");
@@ -53,7 +53,7 @@ public sealed class KafkaLogTests
         await Assert.ThrowsAsync<ArgumentException>(async () => await wrong.WaitAsync());
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Manual_GoesOnWhereItCommitted()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers");
@@ -77,7 +77,7 @@ public sealed class KafkaLogTests
         Assert.Equal([0, 1, 2, 3, 4], (await TakeAsync(other, 5)).Select(Numbers.Of));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Automatic_CommitsWhatWasReadBeforeTheLast()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers");
@@ -93,7 +93,7 @@ public sealed class KafkaLogTests
         Assert.Equal([2, 3, 4], (await TakeAsync(second, 3)).Select(Numbers.Of));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Members_ShareThePartitions_NoneIsLostWhenOneLeaves()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers");
@@ -165,7 +165,7 @@ public sealed class KafkaLogTests
         }
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Hold_ReadsNothing_AndStaysAMember()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "numbers");
@@ -179,7 +179,7 @@ public sealed class KafkaLogTests
         Assert.Equal(1, assigned);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Brokers_ThatAreNotThere_FailWithTheReasonAndTheMend()
     {
         await using KafkaLog log = KafkaLog.Open(new() { Bootstrap = "127.0.0.1:1", DeliveryTimeout = TimeSpan.FromSeconds(1) });
@@ -190,7 +190,7 @@ public sealed class KafkaLogTests
         Assert.Equal(FailureAction.Retry, EventFailurePolicy.ActionFor(failed));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Topic_ThatMayNotBeMade_IsNamed()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1);
@@ -200,7 +200,7 @@ public sealed class KafkaLogTests
         Assert.Contains(cluster.NameOf("numbers"), failed.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Broker_ThatIsKilledAndComesBack_KeepsWhatIsAppendedMeanwhile()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(1);
@@ -228,7 +228,7 @@ public sealed class KafkaLogTests
         Assert.Equal(expected, failed.Failure);
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Leader_ThatMoves_IsFollowed()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(3);
@@ -246,7 +246,7 @@ public sealed class KafkaLogTests
         Assert.Equal(Enumerable.Range(0, 9).Select(i => (long)i), (await TakeAsync(reader, 9)).Select(Numbers.Of));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Topics_WithUnequalPartitions_CannotBeAGroups()
     {
         await using TestCluster cluster = await TestCluster.StartMockAsync(1);

@@ -7,7 +7,7 @@ namespace Vitrine.Events.Tests.Kafka;
 
 public sealed class KafkaSchemaStoreTests
 {
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Schemas_HaveTheSameNumbersForEverybody()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "schemas");
@@ -26,7 +26,7 @@ public sealed class KafkaSchemaStoreTests
         Assert.Null(await late.FindAsync(3));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Schemas_ThatMayNotFollow_AreRefused_WhoeverWroteThem()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1, "schemas");
@@ -42,7 +42,7 @@ public sealed class KafkaSchemaStoreTests
         Assert.Equal(1, await late.RegisterAsync("a-value", before));
     }
 
-    [Fact]
+    [LibrdkafkaFact]
     public async Task Brokers_ThatAreNotThere_AreTriedAgain()
     {
         await using KafkaLog log = KafkaLog.Open(new() { Bootstrap = "127.0.0.1:1" });

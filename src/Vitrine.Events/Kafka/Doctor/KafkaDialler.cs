@@ -171,16 +171,9 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
 
     public void Dispose() => _certificates?.Dispose();
 
-    private static string NameOf(KafkaSaslMechanism mechanism) => mechanism switch
-    {
-        KafkaSaslMechanism.ScramSha256 => "SCRAM-SHA-256",
-        KafkaSaslMechanism.ScramSha512 => "SCRAM-SHA-512",
-        _ => "PLAIN",
-    };
-
     private static async Task<string> SignInAsync(KafkaLink link, KafkaChannel channel, KafkaSasl sasl, CancellationToken cancellationToken)
     {
-        string mechanism = NameOf(sasl.Mechanism);
+        string mechanism = KafkaSasl.NameOf(sasl.Mechanism);
         if (!link.Offers(KafkaApi.SaslHandshake, 1, 1))
         {
             throw new FindingException(KafkaFindings.SignInNotWanted(channel.Address, "it does not offer SaslHandshake"));
@@ -215,7 +208,7 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
         (KafkaError error, string message, _) = await link.AuthenticateAsync(Encoding.UTF8.GetBytes($"\0{sasl.User}\0{sasl.Password}"), cancellationToken);
         if (error != KafkaError.None)
         {
-            throw new FindingException(KafkaFindings.SignInRefused(sasl.User, NameOf(sasl.Mechanism), $"{KafkaLink.Text(error)}: {message}"));
+            throw new FindingException(KafkaFindings.SignInRefused(sasl.User, KafkaSasl.NameOf(sasl.Mechanism), $"{KafkaLink.Text(error)}: {message}"));
         }
     }
 
@@ -227,7 +220,7 @@ internal sealed class KafkaDialler(KafkaOptions options, KafkaNetwork network, K
         (KafkaError error, string message, byte[] said) = await link.AuthenticateAsync(Encoding.UTF8.GetBytes(scram.First), cancellationToken);
         if (error != KafkaError.None)
         {
-            throw new FindingException(KafkaFindings.UserUnknown(sasl.User, NameOf(sasl.Mechanism), $"{KafkaLink.Text(error)}, at the first message: {message}"));
+            throw new FindingException(KafkaFindings.UserUnknown(sasl.User, KafkaSasl.NameOf(sasl.Mechanism), $"{KafkaLink.Text(error)}, at the first message: {message}"));
         }
 
         string proof = scram.Prove(Encoding.UTF8.GetString(said));

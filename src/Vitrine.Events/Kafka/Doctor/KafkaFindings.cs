@@ -11,7 +11,7 @@ internal static class KafkaFindings
     private const string InBroker = "Write in the broker's server.properties, and start it again";
 
     // The best first.
-    private static readonly string[] s_known = ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"];
+    private static readonly string[] s_known = [.. Enum.GetValues<KafkaSaslMechanism>().OrderDescending().Select(KafkaSasl.NameOf)];
 
     public static ExaminationFinding Library(string why) => new("library-missing", why, "Install it.", $"apt-get install {KafkaLibrary.Package}");
 
