@@ -177,8 +177,10 @@ public class QuicAddressTests
         (QuicConnection client, QuicConnection server) = await pair.ConnectAsync();
         await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
         (QuicConnection late, QuicConnection lateServer) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
-        relay.ToClient = _ => false;
+        int dropped = 0;
+        relay.ToClient = _ => Interlocked.Increment(ref dropped) == 0;
         await lateServer.CloseAsync();
+        await QuicPair.UntilAsync(() => Volatile.Read(ref dropped) > 0); // else what says that it is closed could still come
         await server.CloseAsync();
         Assert.IsType<QuicApplicationClose>(await client.Closed);
         Assert.True(pair.Listener.GetStatistics() is { Connections: 0, ConnectionsClosing: 0, ClosingsCut: 2 });
