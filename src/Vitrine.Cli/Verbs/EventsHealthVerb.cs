@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Threading.Channels;
 using Vitrine.Events;
-using Vitrine.Events.Embedded;
 using Vitrine.Events.Hosts;
 using Vitrine.Events.Kafka;
 using Vitrine.Events.Schemas;
@@ -43,7 +42,7 @@ internal sealed partial class EventsHealthVerb : EventsSettingsVerb
         {
             if (kafka is null)
             {
-                string? fault = FaultOf(folder);
+                string? fault = await FaultOfAsync(folder).ConfigureAwait(false);
                 Print(new($"the folder {folder}", NameOf(fault is null ? KafkaHealthState.Healthy : KafkaHealthState.Unreachable), fault ?? "", null, null, null, null), asJson);
                 return fault is null ? ExitCode.Done : ExitCode.Failed;
             }
@@ -77,12 +76,12 @@ internal sealed partial class EventsHealthVerb : EventsSettingsVerb
     }
 
     // Whether it is there and reads: the doctor looks at more, writes, and asks whose it is, which is nothing for every minute.
-    private static string? FaultOf(string folder)
+    private static async Task<string?> FaultOfAsync(string folder)
     {
         try
         {
-            using LocalSchemaStore schemas = LocalSchemaStore.OpenToRead(Path.Combine(folder, HostEvents.SchemasName));
-            using EmbeddedReader reader = EmbeddedReader.Open(folder, EventStart.Oldest);
+            await using KeptLog log = KeptLog.Open(folder);
+            await using IEventReader reader = log.Read(EventStart.Oldest);
             reader.TryRead(out _);
             return null;
         }

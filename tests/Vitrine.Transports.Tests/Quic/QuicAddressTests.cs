@@ -178,7 +178,11 @@ public class QuicAddressTests
         await using UdpRelay relay = new(pair.Listener.LocalEndPoint);
         (QuicConnection late, QuicConnection lateServer) = await pair.ConnectAsync(pair.To with { EndPoint = relay.EndPoint });
         int dropped = 0;
-        relay.ToClient = _ => Interlocked.Increment(ref dropped) == 0;
+        relay.ToClient = _ =>
+        {
+            Interlocked.Increment(ref dropped);
+            return false;
+        };
         await lateServer.CloseAsync();
         await QuicPair.UntilAsync(() => Volatile.Read(ref dropped) > 0); // else what says that it is closed could still come
         await server.CloseAsync();
