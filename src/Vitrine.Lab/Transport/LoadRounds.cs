@@ -78,12 +78,6 @@ internal static class LoadRounds
             AddRatio(
                 run, $"{own.Name} serverCpuUsPerRequest vs {peer}", own.ServerMicrosecondsPerRequest, other.ServerMicrosecondsPerRequest, hasGoals && isQuic ? 0.5 : null);
             AddRatio(run, $"{own.Name} p99Ms vs {peer}", own.P99Ms, other.P99Ms, hasGoals && !isQuic ? 1 : null);
-            if (isQuic)
-            {
-                AddRatio(
-                    run, $"{own.Name} serverResidentBytesPerConnection vs {peer}", own.ServerBytesPerConnection(load.Connections), other.ServerBytesPerConnection(load.Connections),
-                    hasGoals ? 1 : null);
-            }
         }
     }
 

@@ -12,7 +12,7 @@ public sealed class TransportLaboratory : ILaboratory
     /// <summary>The part that gives advice.</summary>
     public const string Advise = "advise";
 
-    private const string Load = "load", Open = "open", Payloads = "payloads", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets",
+    private const string Load = "load", Open = "open", Payloads = "payloads", Memory = "memory", Setup = "setup", Weak = "weak", Handover = "handover", AdviceCheck = "advice-check", DataSets = "datasets",
         Stalled = "stalled", Hostile = "hostile", HostileKinds = "hostile-kinds", Handshakes = "handshakes", Live = "live";
 
     /// <summary>Of the published tables: 100 connections, 1 KB.</summary>
@@ -27,7 +27,7 @@ public sealed class TransportLaboratory : ILaboratory
         TimeSpan.FromMinutes(105),
         TimeSpan.FromSeconds(43))
     {
-        Parts = [Load, Open, Payloads, Setup, Weak, Handover, Stalled, Hostile, HostileKinds, Handshakes, Advise, AdviceCheck, DataSets, Live],
+        Parts = [Load, Open, Payloads, Memory, Setup, Weak, Handover, Stalled, Hostile, HostileKinds, Handshakes, Advise, AdviceCheck, DataSets, Live],
     };
 
     /// <summary>What is wrong with <see cref="LabOptions.Networks"/>, for people; null: nothing.</summary>
@@ -82,6 +82,11 @@ public sealed class TransportLaboratory : ILaboratory
                 run, certificate, options, hasHostile, hasHostileKinds, (what, done) => progress.Report(new(what, done)), cancellationToken);
         }
 
+        if (Runs(Memory, inQuick: false))
+        {
+            await MemoryRounds.RunAsync(run, certificate, options, done => progress.Report(new("A thousand connections", 0.65 + (0.05 * done))), cancellationToken);
+        }
+
         if (Runs(Setup))
         {
             await SetupRounds.RunAsync(run, certificate, options, done => progress.Report(new("Setting up over 100 ms", 0.7 + (0.1 * done))), cancellationToken);
@@ -126,7 +131,7 @@ public sealed class TransportLaboratory : ILaboratory
 
         if (options.Quick && options.Only.Count == 0)
         {
-            run.NotMeasured($"{Open}, {Payloads}, {Weak}, {Handover}, {Stalled}, {Hostile}: leave --quick away, or ask for them with --only.");
+            run.NotMeasured($"{Open}, {Payloads}, {Memory}, {Weak}, {Handover}, {Stalled}, {Hostile}: leave --quick away, or ask for them with --only.");
         }
 
         progress.Report(new("Done", 1));
