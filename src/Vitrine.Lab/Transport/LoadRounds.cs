@@ -81,14 +81,14 @@ internal static class LoadRounds
         }
     }
 
-    /// <summary>Adds the median of the ratios within the rounds.</summary>
+    /// <summary>Adds the median of the ratios within the rounds. Of a figure below nothing, such as the growth of what shrank, there is no ratio.</summary>
     public static void AddRatio(
         RunBuilder run, string name, IReadOnlyList<double> ours, IReadOnlyList<double> theirs, double? goal, bool lowerIsBetter = true)
     {
-        double[] ratios = [.. ours.Zip(theirs, (own, other) => own / other).Where(double.IsFinite)];
+        double[] ratios = [.. ours.Zip(theirs).Where(pair => pair is { First: >= 0, Second: > 0 }).Select(pair => pair.First / pair.Second).Where(double.IsFinite)];
         if (ratios.Length == 0)
         {
-            run.NotMeasured($"{name}: one side is nothing.");
+            run.NotMeasured($"{name}: one side is nothing, or less.");
         }
         else
         {

@@ -20,12 +20,23 @@ internal static class MemoryRounds
         {
             report((double)round / rounds);
             await using EchoTargets targets = await EchoTargets.StartAsync(options, certificate, IPAddress.Loopback, null, cancellationToken);
+            if (round == 0)
+            {
+                targets.Missing.ForEach(run.NotMeasured);
+            }
+
             await using LoadProcess agent = LoadProcess.Start(options);
             EchoTarget[] quic = [.. targets.All.Where(target => target.Protocol == EchoProtocol.Quic)];
 
             // Not counted: code that is new.
             await LoadRounds.PlayAsync(run, quic, few, suffix, 1, agent, certificate.Fingerprint, _ => { }, cancellationToken);
-            foreach ((string target, LoadSeries played) in await LoadRounds.PlayAsync(run, quic, many, suffix, 1, agent, certificate.Fingerprint, _ => { }, cancellationToken))
+            Dictionary<string, LoadSeries> counted = await LoadRounds.PlayAsync(run, quic, many, suffix, 1, agent, certificate.Fingerprint, _ => { }, cancellationToken);
+            if (counted.Count < quic.Length)
+            {
+                continue; // one has failed, which was noted: the others' figures of this round have nothing beside them
+            }
+
+            foreach ((string target, LoadSeries played) in counted)
             {
                 all.TryAdd(target, new(played.Name));
                 all[target].Add(played.Rounds[0], null, null);
