@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Vitrine.Measurement;
 
 namespace Vitrine.Lab.Transport;
@@ -13,8 +14,9 @@ internal static class HandshakeRounds
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(25);
 
     public static async Task RunAsync(
-        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+        RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
+        await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
         int count = options.Quick ? 2_000 : options.Handshakes;
         List<(string Name, EchoProtocol Protocol, string Address)> ways = [("tls", EchoProtocol.Grpc, server.Ready.Https)];
         if (server.Ready.HostCalls is { } quic)

@@ -27,26 +27,7 @@ internal static class HostileRounds
     /// <summary>Longer than a handshake may take: what was begun has been given up.</summary>
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(12);
 
-    private static readonly string[] s_firstOfAll = ["--rr", "1"];
-
     private static readonly AttackKind[] s_kinds = [AttackKind.Resets, AttackKind.Handshakes, AttackKind.Readers, AttackKind.Bombs, AttackKind.Headers];
-
-    /// <summary>Starts the server and the honest client so that they have the processor at once whenever they want it, where this user may (root, or
-    /// CAP_SYS_NICE): attackers stand for other machines, and an ordinary thread that wakes beside five that never sleep waits for the kernel to look,
-    /// some milliseconds, even if those run at the priority of what is idle.</summary>
-    /// <returns>Null: this user may not, and they run as ordinary threads do.</returns>
-    private static async Task<Func<string, IEnumerable<string>, ChildProcess>?> FindStartAsync(RunBuilder run, CancellationToken cancellationToken)
-    {
-        string chrt = ChildProcess.Find("chrt") ?? throw new MissingRequirementException("chrt", "util-linux");
-        (int refused, _, _) = await ChildProcess.RunAsync(chrt, [.. s_firstOfAll, "true"], null, cancellationToken);
-        if (refused != 0)
-        {
-            run.NotMeasured("What attackers cost, apart from what their programs take of this machine's processors: that takes root, or CAP_SYS_NICE. Compare with the rounds beside threads that only spin.");
-            return null;
-        }
-
-        return (program, arguments) => ChildProcess.Start(chrt, [.. s_firstOfAll, program, .. arguments]);
-    }
 
     /// <param name="run">Takes the figures.</param>
     /// <param name="certificate">The server's.</param>
@@ -58,7 +39,12 @@ internal static class HostileRounds
     public static async Task RunAsync(
         RunBuilder run, EchoCertificate certificate, LabOptions options, bool isTogether, bool isByKind, Action<string, double> report, CancellationToken cancellationToken)
     {
-        Func<string, IEnumerable<string>, ChildProcess>? start = await FindStartAsync(run, cancellationToken);
+        Func<string, IEnumerable<string>, ChildProcess>? start = await RealTimeStart.FindAsync(cancellationToken);
+        if (start is null)
+        {
+            run.NotMeasured($"What attackers cost, apart from what their programs take of this machine's processors: {RealTimeStart.Needs} Compare with the rounds beside threads that only spin.");
+        }
+
         await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), start, cancellationToken);
         await using StreamProcess honest = StreamProcess.Start(options, start);
         await using AttackProcess hostile = AttackProcess.Start(options);

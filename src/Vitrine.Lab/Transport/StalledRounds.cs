@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Vitrine.Lab.Soak;
 using Vitrine.Measurement;
 
@@ -13,9 +14,16 @@ internal static class StalledRounds
     private const double StalledBytesMax = 1 << 20;
 
     public static async Task RunAsync(
-        RunBuilder run, EchoServerProcess server, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
+        RunBuilder run, EchoCertificate certificate, LabOptions options, Action<string, double> report, CancellationToken cancellationToken)
     {
-        await using StreamProcess agent = StreamProcess.Start(options);
+        Func<string, IEnumerable<string>, ChildProcess>? start = await RealTimeStart.FindAsync(cancellationToken);
+        if (start is null)
+        {
+            run.NotMeasured($"What a stream that is not read costs, apart from when this machine gives a thread a processor: {RealTimeStart.Needs}");
+        }
+
+        await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), start, cancellationToken);
+        await using StreamProcess agent = StreamProcess.Start(options, start);
         (string Name, StreamLoad Load)[] contestants = [.. Loads(server, certificate)];
         int rounds = options.Quick ? 1 : 5;
         double stalls = options.Quick ? 5 : 30, reads = options.Quick ? 2 : 10;

@@ -62,18 +62,14 @@ public sealed class TransportLaboratory : ILaboratory
         }
 
         bool hasHostile = Runs(Hostile, inQuick: false), hasHostileKinds = options.Only.Contains(HostileKinds);
-        if (Runs(Stalled, inQuick: false) || options.Only.Contains(Handshakes))
+        if (Runs(Stalled, inQuick: false))
         {
-            await using EchoServerProcess server = await EchoServerProcess.StartAsync(options, certificate, IPAddress.Loopback.ToString(), null, cancellationToken);
-            if (Runs(Stalled, inQuick: false))
-            {
-                await StalledRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
-            }
+            await StalledRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
+        }
 
-            if (options.Only.Contains(Handshakes))
-            {
-                await HandshakeRounds.RunAsync(run, server, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
-            }
+        if (options.Only.Contains(Handshakes))
+        {
+            await HandshakeRounds.RunAsync(run, certificate, options, (what, done) => progress.Report(new(what, done)), cancellationToken);
         }
 
         if (hasHostile || hasHostileKinds)

@@ -345,10 +345,6 @@ public sealed class KafkaLogTests
     private static async Task UntilAtEndAsync(IEventReader reader)
     {
         using CancellationTokenSource late = new(s_patience);
-        while (!reader.IsAtEnd)
-        {
-            Assert.False(reader.TryRead(out _));
-            await reader.WaitAsync(late.Token);
-        }
+        Assert.Null(await reader.ReadThereAsync(late.Token));
     }
 }
