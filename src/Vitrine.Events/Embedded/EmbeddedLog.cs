@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Threading.Tasks.Sources;
 using Microsoft.Win32.SafeHandles;
@@ -19,6 +20,9 @@ public sealed class EmbeddedLog : IEventLog
     private const int DiskFullCode = 28; // ENOSPC, as exceptions have it on Linux
     private const int LockedCode = 11; // EWOULDBLOCK
 
+    // Callers who come back come within microseconds of each other; who has not come by then is doing something else.
+    private static readonly TimeSpan s_gatherPause = TimeSpan.FromMicroseconds(50);
+
     private readonly EmbeddedLogOptions _options;
     private readonly FileStream _ownership;
     private readonly Thread _writer;
@@ -38,6 +42,8 @@ public sealed class EmbeddedLog : IEventLog
     private long _nextOffset;
     private long _endOffset;
     private long _timeMicros;
+    private TimeSpan _writeTime; // of the last write; the writer's
+    private int _expected; // callers that it answered, and those who waited for it to end; the writer's
     private long _writes; // the writer's
     private long _bytesWritten;
     private bool _isClosed;
@@ -258,7 +264,7 @@ public sealed class EmbeddedLog : IEventLog
         }
     }
 
-        private static Recovered Recover(EmbeddedLogOptions options)
+    private static Recovered Recover(EmbeddedLogOptions options)
     {
         List<LogSegment> segments = LogSegment.List(options.Folder);
         Recovered recovered = new(segments);
@@ -338,6 +344,7 @@ public sealed class EmbeddedLog : IEventLog
         while (true)
         {
             _work.Wait();
+            Gather();
             lock (_lock)
             {
                 if (_filling.Completions.Count == 0)
@@ -357,6 +364,7 @@ public sealed class EmbeddedLog : IEventLog
 
             EventLogException? failure = null;
             int files = _segments.Count;
+            long begun = Stopwatch.GetTimestamp();
             try
             {
                 WriteDurably(_writing.Written);
@@ -367,11 +375,29 @@ public sealed class EmbeddedLog : IEventLog
                 ForgetFile();
             }
 
+            (_writeTime, _expected) = (Stopwatch.GetElapsedTime(begun), _writing.Completions.Count + _filling.Completions.Count);
             End(failure);
             if (_segments.Count > files)
             {
                 RemoveOld();
             }
+        }
+    }
+
+    // Callers who are answered come back within moments. Without them, they would have to wait for a write that they are not in before theirs begins, and so
+    // would those who are in it the next time: everybody would wait for two. So the writer waits for them, as long as they keep coming, and for no longer
+    // than half a write.
+    private void Gather()
+    {
+        TimeSpan most = _writeTime / 2;
+        long begun = Stopwatch.GetTimestamp(), last = begun;
+
+        // Counted without the lock that those who come need: an older number only makes it wait a moment longer.
+        for (int waiting = _filling.Completions.Count, now; waiting < _expected && Stopwatch.GetElapsedTime(last) < s_gatherPause && Stopwatch.GetElapsedTime(begun) < most; waiting = now)
+        {
+            Thread.SpinWait(32);
+            now = _filling.Completions.Count;
+            last = now > waiting ? Stopwatch.GetTimestamp() : last;
         }
     }
 
