@@ -43,6 +43,7 @@ internal static class KafkaClients
         FetchWaitMaxMs = 100,
         AllowAutoCreateTopics = false,
         EnablePartitionEof = true,
+        ConsumeResultFields = "timestamp,topic", // nobody asks for the headers of each
     };
 
     public static AdminClientConfig Admin(KafkaOptions options) => new(Common(options));

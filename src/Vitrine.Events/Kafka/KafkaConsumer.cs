@@ -216,17 +216,18 @@ internal sealed class KafkaConsumer : KafkaPolling, IEventConsumer
         try
         {
             producer.BeginTransaction();
+            KafkaTransactionOutlet outlet = new(producer);
             List<Task> sent = [];
             if (outputs.Count > 0)
             {
-                sent.Add(KafkaDelivery.SendAsync(producer, Log.Topics, outputs, cancellationToken));
+                sent.Add(KafkaDelivery.SendAsync(outlet, Log.Topics, outputs, cancellationToken));
             }
 
             int partitions = await Log.Topics.NeedAsync(KafkaTopics.States, cancellationToken);
             foreach ((int partition, GroupState state) in known)
             {
-                Message<byte[], byte[]> message = new() { Key = KeyOf(partition), Value = state.ToByteArray() };
-                sent.Add(producer.ProduceAsync(new TopicPartition(Log.Topics.NameOf(KafkaTopics.States), partition % partitions), message, cancellationToken));
+                sent.Add(KafkaDelivery.SendAsync(
+                    outlet, Log.Topics.NameOf(KafkaTopics.States), partition % partitions, KeyOf(partition), state.ToByteArray(), cancellationToken));
             }
 
             await Task.WhenAll(sent);

@@ -12,16 +12,14 @@ namespace Vitrine.Events.Kafka;
 /// </remarks>
 public sealed class KafkaLog : IEventLog
 {
-    private static readonly TimeSpan s_flushMax = TimeSpan.FromSeconds(2);
-
-    private readonly IProducer<byte[], byte[]> _producer;
+    private readonly KafkaSender _sender;
     private readonly IAdminClient _admin;
     private volatile Error? _lastHeard;
 
     private KafkaLog(KafkaOptions options)
     {
         Options = options;
-        _producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Producer(options)).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore).Build();
+        _sender = new(KafkaClients.Producer(options), Hear);
         _admin = new AdminClientBuilder(KafkaClients.Admin(options)).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore).Build();
         Topics = new(options, _admin, () => _lastHeard);
     }
@@ -66,7 +64,7 @@ public sealed class KafkaLog : IEventLog
 
         try
         {
-            EventPosition position = await KafkaDelivery.SendAsync(_producer, Topics, batch, cancellationToken);
+            EventPosition position = await KafkaDelivery.SendAsync(_sender, Topics, batch, cancellationToken);
             EventLogMeter.Ended(1, batch.Bytes, null);
             return position;
         }
@@ -90,11 +88,10 @@ public sealed class KafkaLog : IEventLog
         return await KafkaConsumer.JoinAsync(this, group, cancellationToken);
     }
 
-    /// <summary>Sends what waits, if that works at once, and ends: who wanted to know whether it is kept has waited for it.</summary>
+    /// <summary>Sends what waits, if that works at once, and ends; appends that are not answered by then have failed.</summary>
     public async ValueTask DisposeAsync()
     {
-        await Task.Run(() => _producer.Flush(s_flushMax));
-        _producer.Dispose();
+        await Task.Run(_sender.Dispose);
         _admin.Dispose();
     }
 
@@ -104,7 +101,7 @@ public sealed class KafkaLog : IEventLog
     {
         try
         {
-            await _producer.ProduceAsync(new TopicPartition(Topics.NameOf(topic), partition), new() { Key = key, Value = value }, cancellationToken);
+            await KafkaDelivery.SendAsync(_sender, Topics.NameOf(topic), partition, key, value, cancellationToken);
         }
         catch (KafkaException failed)
         {

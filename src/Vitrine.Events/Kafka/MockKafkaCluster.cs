@@ -21,7 +21,7 @@ public sealed class MockKafkaCluster : IDisposable
     {
         KafkaLibrary.Need();
         byte* error = stackalloc byte[ErrorBytes];
-        _client = LibRdKafkaMock.rd_kafka_new(LibRdKafkaMock.Producer, 0, error, ErrorBytes);
+        _client = LibRdKafka.rd_kafka_new(LibRdKafka.Producer, 0, error, ErrorBytes);
         _cluster = _client == 0 ? 0 : LibRdKafkaMock.rd_kafka_mock_cluster_new(_client, brokers);
         if (_cluster == 0)
         {
@@ -85,7 +85,7 @@ public sealed class MockKafkaCluster : IDisposable
     public void Dispose()
     {
         LibRdKafkaMock.rd_kafka_mock_cluster_destroy(_cluster);
-        LibRdKafkaMock.rd_kafka_destroy(_client);
+        LibRdKafka.rd_kafka_destroy(_client);
     }
 
     private string Do(string[] order)
