@@ -125,9 +125,7 @@ internal sealed class KafkaSettings
             }
         }
 
-        return settings.Events == "off" && Given(settings, "bootstrap") is (_, var bootstrap)
-            ? new($"events is off, and {Section}bootstrap is given.", $"They come from {settings.Find("events")!.Origin}, and from {bootstrap.Origin}.", $"Allowed with {Section}bootstrap: events on. Keep one of them.")
-            : null;
+        return null;
     }
 
     /// <summary>What the library of events takes, with what is in the files of passwords and certificates.</summary>

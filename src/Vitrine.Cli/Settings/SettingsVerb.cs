@@ -31,15 +31,12 @@ internal abstract class SettingsVerb : Verb
     /// <summary>What it is told by.</summary>
     protected IReadOnlyList<Setting> Settings { get; }
 
-    /// <summary>Reads a variable of the environment.</summary>
-    protected virtual string? ReadVariable(string name) => Environment.GetEnvironmentVariable(name);
-
     /// <summary>The settings, or null after the error was printed: then the verb ends with <see cref="ExitCode.Usage"/>.</summary>
     protected ShareSettings? ReadSettings(ParseResult parsed)
     {
         // A file may hold settings of other verbs; they are checked all the same, so that a slip does not hide.
         IReadOnlyList<Setting> known = [.. Setting.All().Select(setting => Settings.FirstOrDefault(own => own.Name == setting.Name) ?? setting)];
-        SettingError? error = SettingLayers.TryRead(known, parsed, ReadVariable, parsed.GetValue(_config), out ShareSettings? settings);
+        SettingError? error = SettingLayers.TryRead(known, parsed, Environment.GetEnvironmentVariable, parsed.GetValue(_config), out ShareSettings? settings);
         if (error is not null)
         {
             _terminal.Fail(ExitCode.Usage, error.What, error.Origin, error.Mend);

@@ -82,7 +82,8 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             return terminal.Fail(ExitCode.Usage, invalid.ToString());
         }
 
-        if (KafkaSettings.TryMakeOptions(settings, out KafkaOptions? kafka) is { } error)
+        KafkaOptions? kafka = null;
+        if (settings.Events == "on" && KafkaSettings.TryMakeOptions(settings, out kafka) is { } error)
         {
             return terminal.Fail(ExitCode.Usage, error.What, error.Origin, error.Mend);
         }

@@ -17,9 +17,6 @@ internal abstract class EventsSettingsVerb : SettingsVerb
 
     protected Terminal Terminal { get; }
 
-    // Whether a host here keeps any is not asked.
-    protected override string? ReadVariable(string name) => name == SettingLayers.VariablePrefix + "EVENTS" ? null : base.ReadVariable(name);
-
     /// <summary>Where events are; the error was printed if this is false.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">In this folder,</param>

@@ -29,6 +29,11 @@ public sealed class KafkaSettingsTests : IDisposable
     public void BootstrapAlone_DefaultsOfTheLibrary() =>
         Assert.Equal(new KafkaOptions { Bootstrap = "kafka-1:9092" }, Make(["--events.kafka.bootstrap", "kafka-1:9092"], []).Options);
 
+    // A host that keeps no events may have the same file as those that do.
+    [Fact]
+    public void EventsOff_BrokersBesideItAreNoError() =>
+        Assert.Null(Make(["--events", "off"], [], Write("vitrine.yaml", "events.kafka.bootstrap: kafka-1:9092\n")).Error);
+
     [Fact]
     public void FlagsVariablesYamlAndJson_GiveTheSame()
     {
