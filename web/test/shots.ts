@@ -222,7 +222,7 @@ describe('Shots', () => {
       say(56, 'alerts', 'ALERT latency (viewer 3): Viewer 3 of build-07 sees changes 311 ms late (95 of 100 frames are faster).', { alertRaised: {} }),
       ...[60, 66, 72].map(index => say(index, 'minutes', `minute ${new Date(at(index)).toISOString().slice(11, 16)} UTC: 3 viewers at most, 9120 frames, 24.5 MB, 0.52 processors, latency p50 7.4 ms, p99 322 ms`)),
       say(78, 'alerts', 'alert latency (viewer 3) is over, after 221 s', { alertCleared: {} }),
-      say(79, 'sessions', 'viewer 3 went (left): 0.00:04:29, 16022 frames, 38.4 MB'),
+      say(79, 'sessions', 'viewer 3 went (left) after 4 min 29 s, 16022 frames, 38.4 MB'),
       say(86, 'minutes', `minute ${new Date(at(86)).toISOString().slice(11, 16)} UTC: 2 viewers at most, 7040 frames, 12.1 MB, 0.33 processors, latency p50 6.6 ms, p99 15.0 ms`),
     );
   }
@@ -238,7 +238,7 @@ describe('Shots', () => {
       const kinds: [string, string, object][] = [
         ['sessions', `viewer ${i % 9 + 1} came: Chromium 156, from 10.1.${i % 200}.${i % 250}:51210 over websocket, may view`, {}],
         ['minutes', `minute 14:0${i % 10} UTC: ${i % 4} viewers at most, ${3_000 + i % 900} frames, 6.2 MB, 0.21 processors, latency p50 6.4 ms, p99 14.9 ms`, {}],
-        ['sessions', `viewer ${i % 9 + 1} went (left): 0.00:12:${10 + i % 50}, 16022 frames, 38.4 MB`, {}],
+        ['sessions', `viewer ${i % 9 + 1} went (left) after 12 min ${10 + i % 50} s, 16022 frames, 38.4 MB`, {}],
         ['alerts', `ALERT starved viewer (viewer ${i % 9 + 1}): Viewer ${i % 9 + 1} of ${name(i)} gets 41 % of the frames one by one: it, or its link, is too slow.`, { alertRaised: {} }],
         ['errors', 'quic does not work: UDP port 8790 is taken by another program', {}],
       ];

@@ -68,7 +68,15 @@ public static class EventText
         Invariant($"viewer {joined.ViewerId} came: {(joined.Name.Length > 0 ? joined.Name : "without a name")}, from {joined.Peer} over {joined.Transport}, may {string.Join(", ", joined.Grants)}");
 
     private static string Describe(ViewerLeft left) =>
-        Invariant($"viewer {left.ViewerId} went ({left.Reason}): {TimeSpan.FromSeconds(left.ConnectedSeconds is > 0 and < 1e9 ? left.ConnectedSeconds : 0):d\\.hh\\:mm\\:ss}, {left.FramesSent} frames, {left.BytesSent / 1e6:0.0} MB");
+        Invariant($"viewer {left.ViewerId} went ({left.Reason}) after {Describe(TimeSpan.FromSeconds(left.ConnectedSeconds is > 0 and < 1e9 ? left.ConnectedSeconds : 0))}, {left.FramesSent} frames, {left.BytesSent / 1e6:0.0} MB");
+
+    private static string Describe(TimeSpan duration) => duration switch
+    {
+        { TotalDays: >= 1 } => Invariant($"{duration.Days} d {duration.Hours} h"),
+        { TotalHours: >= 1 } => Invariant($"{duration.Hours} h {duration.Minutes} min"),
+        { TotalMinutes: >= 1 } => Invariant($"{duration.Minutes} min {duration.Seconds} s"),
+        _ => Invariant($"{duration.TotalSeconds:0.0} s"),
+    };
 
     private static string Describe(SharingStatistics statistics)
     {
