@@ -8,7 +8,7 @@ internal static class EventsRounds
 {
     public static async Task RunAsync(RunBuilder run, LabOptions options, Action<double> report, CancellationToken cancellationToken)
     {
-        int rounds = options.Quick ? 2 : 12, changes = options.Quick ? 40 : 100;
+        int rounds = options.Quick ? 2 : 12, changes = options.Quick ? 40 : 400;
         using PrivateDisplay display = PrivateDisplay.Start(LatencyLaboratory.Screen);
         using FlipSquare square = new(display.Painter, FlipRun.At, options.Time);
         await using ShareProcess on = await ShareProcess.StartAsync(options, display.Name, cancellationToken, "--events", "on");
