@@ -8,7 +8,8 @@ internal static class KafkaClients
     /// <summary>A batch of ours, and what Kafka says about it.</summary>
     public const int MessageBytesMax = EventBatch.BytesMax + (64 << 10);
 
-    private const int ReadAheadKilobytesMax = 16 << 10;
+    // librdkafka's own value, said because it counts: a consumer that has this much fetched does not ask again for a second.
+    private const int ReadAheadKilobytesMax = 64 << 10;
 
     /// <summary>How long one question to the brokers may take.</summary>
     public static readonly TimeSpan QuestionTimeout = TimeSpan.FromSeconds(10);
