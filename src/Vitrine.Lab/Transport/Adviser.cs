@@ -16,7 +16,8 @@ internal sealed record TrialRound(IReadOnlyList<double> ValuesUs, long Failed);
 /// <summary>What was tried of a choice.</summary>
 /// <param name="Choice">Which.</param>
 /// <param name="Rounds">In the order of time. A choice that was given up has fewer than the others.</param>
-internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds)
+/// <param name="FallsBehind">It did not keep up with the load for long: what <paramref name="Rounds"/> has is the turn that showed it.</param>
+internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds, bool FallsBehind = false)
 {
     /// <summary>What people notice: the mean of the slowest tenth, milliseconds. It has less noise than a 99th percentile and says the same.</summary>
     public double SlowestTenthMs => Adviser.SlowestTenth([.. Rounds.SelectMany(round => round.ValuesUs)], Failed) / 1e3;
@@ -31,7 +32,8 @@ internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds)
 /// <param name="RoundsMax">Turns of each at most.</param>
 /// <param name="Time">No turn begins after it, once each has had <paramref name="RoundsMin"/>.</param>
 /// <param name="EndsWhenKnown">Whether it ends as soon as the advice is sure.</param>
-internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown);
+/// <param name="EnduranceSeconds">Of a turn that each has to hold out before all others; 0: none.</param>
+internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown, double EnduranceSeconds = 0);
 
 /// <summary>What the adviser says.</summary>
 /// <param name="Best">The choice that is most often near the best.</param>
@@ -49,9 +51,12 @@ internal sealed record Advice(Choice Best, double Sureness, IReadOnlyList<Trial>
     {
         get
         {
-            string figures = string.Join(", ", Trials.Select(trial => double.IsFinite(trial.SlowestTenthMs)
-                ? string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.SlowestTenthMs:0.#} ms")
-                : string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.Failed} without an answer")));
+            string figures = string.Join(", ", Trials.Select(trial => (trial.FallsBehind, double.IsFinite(trial.SlowestTenthMs)) switch
+            {
+                (true, _) => $"{trial.Choice.Name} falls behind",
+                (_, true) => string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.SlowestTenthMs:0.#} ms"),
+                _ => string.Create(CultureInfo.InvariantCulture, $"{trial.Choice.Name} {trial.Failed} without an answer"),
+            }));
             string sure = string.Create(CultureInfo.InvariantCulture, $"{Sureness:P0}");
             string seen = string.Create(CultureInfo.InvariantCulture, $"Mean of the slowest tenth: {figures} ({Trials.Max(trial => trial.Rounds.Count)} rounds, {Trials.Sum(trial => trial.Answers)} answers).");
             return IsSure
@@ -66,6 +71,9 @@ internal static class Adviser
 {
     private const double Near = 1.05;
     private const int Resamples = 500;
+
+    /// <summary>Whose answers are later than this at the end of a long turn falls behind.</summary>
+    private const double LateUs = 2e6;
 
     /// <summary>Who is near the best less often is given up: its turns are better spent on the others.</summary>
     private const double GivenUpBelow = 0.01;
@@ -84,24 +92,36 @@ internal static class Adviser
         long begun = Stopwatch.GetTimestamp();
         List<Choice> running = [.. choices];
         var rounds = choices.ToDictionary(choice => choice, _ => new List<TrialRound>());
+        HashSet<Choice> fallen = [];
+        int before = plan.EnduranceSeconds > 0 ? 1 : 0;
+        if (plan.EnduranceSeconds > 0)
+        {
+            Dictionary<Choice, TrialRound> held = [];
+            foreach (Choice choice in choices)
+            {
+                report(held.Count / (double)choices.Count / (plan.RoundsMax + before));
+                held[choice] = await PlayAsync(choice, load with { WarmSeconds = 0.1, Seconds = plan.EnduranceSeconds });
+            }
+
+            // Where all fall behind, the one that does so least is still to be found.
+            if (held.Values.Any(KeepsUp))
+            {
+                fallen = [.. choices.Where(choice => !KeepsUp(held[choice]))];
+                running.RemoveAll(fallen.Contains);
+                foreach (Choice choice in fallen)
+                {
+                    rounds[choice].Add(held[choice]);
+                }
+            }
+        }
+
         for (int round = 0; round < plan.RoundsMax && (round < plan.RoundsMin || Stopwatch.GetElapsedTime(begun) < plan.Time); round++)
         {
             for (int i = 0; i < running.Count; i++)
             {
-                report((round + ((double)i / running.Count)) / plan.RoundsMax);
+                report((before + round + ((double)i / running.Count)) / (plan.RoundsMax + before));
                 Choice choice = running[(i + round) % running.Count];
-                EchoLoadResult result = await agent.PlayAsync(
-                    load with
-                    {
-                        Protocol = choice.Load.Protocol,
-                        Address = choice.Load.Address,
-                        Fingerprint = choice.Load.Fingerprint,
-                        Token = choice.Load.Token,
-                        Congestion = choice.Load.Congestion,
-                        KeepsValues = true,
-                    },
-                    cancellationToken);
-                rounds[choice].Add(new(result.ValuesUs, result.Failed + (result.Failure is null ? 0 : 1)));
+                rounds[choice].Add(await PlayAsync(choice, load));
             }
 
             if (round + 1 >= plan.RoundsMin)
@@ -117,7 +137,31 @@ internal static class Adviser
             }
         }
 
-        return [.. choices.Select(choice => new Trial(choice, rounds[choice]))];
+        return [.. choices.Select(choice => new Trial(choice, rounds[choice], fallen.Contains(choice)))];
+
+        async Task<TrialRound> PlayAsync(Choice choice, EchoLoad turn)
+        {
+            EchoLoadResult result = await agent.PlayAsync(
+                turn with
+                {
+                    Protocol = choice.Load.Protocol,
+                    Address = choice.Load.Address,
+                    Fingerprint = choice.Load.Fingerprint,
+                    Token = choice.Load.Token,
+                    Congestion = choice.Load.Congestion,
+                    KeepsValues = true,
+                },
+                cancellationToken);
+            return new(result.ValuesUs, result.Failed + (result.Failure is null ? 0 : 1));
+        }
+    }
+
+    /// <summary>Whether what was asked for at the end of a long turn was answered soon.</summary>
+    /// <param name="round">Its values stand in the order in which they came.</param>
+    public static bool KeepsUp(TrialRound round)
+    {
+        double[] last = [.. round.ValuesUs.Skip(round.ValuesUs.Count - (round.ValuesUs.Count / 10)).Order()];
+        return round.Failed == 0 && last.Length > 0 && last[last.Length / 2] <= LateUs;
     }
 
     /// <summary>Chooses, among those that were not given up.</summary>
@@ -125,11 +169,13 @@ internal static class Adviser
     /// <param name="seed">Of the resamples.</param>
     public static Advice Choose(IReadOnlyList<Trial> trials, int seed = 1)
     {
-        int rounds = trials.Max(trial => trial.Rounds.Count);
-        Trial[] contenders = [.. trials.Where(trial => trial.Rounds.Count == rounds)];
+        Trial[] standing = [.. trials.Where(trial => !trial.FallsBehind)];
+        standing = standing.Length > 0 ? standing : [.. trials];
+        int rounds = standing.Max(trial => trial.Rounds.Count);
+        Trial[] contenders = [.. standing.Where(trial => trial.Rounds.Count == rounds)];
         double[] near = NearShares(contenders, seed);
         int best = Enumerable.Range(0, contenders.Length).OrderByDescending(i => near[i]).ThenBy(i => contenders[i].SlowestTenthMs).First();
-        return new(contenders[best].Choice, near[best], [.. trials.OrderBy(trial => trial.SlowestTenthMs)]);
+        return new(contenders[best].Choice, near[best], [.. trials.OrderBy(trial => trial.FallsBehind).ThenBy(trial => trial.SlowestTenthMs)]);
     }
 
     /// <summary>How many times the cost of the best one a choice has, with what resamples say of that figure.</summary>

@@ -71,6 +71,29 @@ public sealed class AdviserTests
     }
 
     [Fact]
+    public void OneFallsBehind_ItIsNotChosen_AndSaidSo()
+    {
+        Trial fallen = Rounds("lucky", [50]) with { FallsBehind = true };
+        Advice advice = Adviser.Choose([fallen, Rounds("steady", [100, 101, 102, 100, 101]), Rounds("slow", [200, 201, 202, 200, 201])]);
+        Assert.Equal("steady", advice.Best.Name);
+        Assert.True(advice.IsSure);
+        Assert.Contains("steady 102 ms, slow 202 ms, lucky falls behind", advice.Text, StringComparison.Ordinal);
+        (double ratio, _, _) = Adviser.OverBest([fallen with { Rounds = [new([1e7], 0)] }, Rounds("steady", [100, 101, 102])], "lucky");
+        Assert.InRange(ratio, 90, 110);
+    }
+
+    [Theory]
+    [InlineData(true, new[] { 150.0, 160, 170, 900, 700, 300, 200, 160, 180, 170 })]
+    [InlineData(false, new[] { 150.0, 160, 170, 190, 2400, 5000, 6600, 8600, 11000, 12700 })]
+    [InlineData(false, new double[0])]
+    public void LongTurn_KeepsUpOrNot(bool keepsUp, double[] tenthsMs)
+    {
+        double[] valuesUs = [.. tenthsMs.SelectMany(each => Enumerable.Repeat(each * 1e3, 72))];
+        Assert.Equal(keepsUp, Adviser.KeepsUp(new(valuesUs, 0)));
+        Assert.False(Adviser.KeepsUp(new(valuesUs, 1)));
+    }
+
+    [Fact]
     public void TwoRounds_AreNotEnough() => Assert.Equal(0, Adviser.Choose([Rounds("one", [1, 1]), Rounds("other", [9, 9])]).Sureness);
 
     [Fact]
