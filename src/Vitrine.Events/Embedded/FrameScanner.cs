@@ -4,11 +4,11 @@ namespace Vitrine.Events.Embedded;
 
 /// <summary>Reads a file frame by frame, and passes over what is none.</summary>
 /// <remarks>One thread at a time. Owns the handle.</remarks>
-internal sealed class FrameScanner(SafeFileHandle file) : IDisposable
+/// <param name="file">Opened to be read.</param>
+/// <param name="readAheadBytes">Read at a time; more where a frame is larger.</param>
+internal sealed class FrameScanner(SafeFileHandle file, int readAheadBytes = 256 << 10) : IDisposable
 {
-    private const int BufferBytes = 256 << 10;
-
-    private byte[] _buffer = new byte[BufferBytes];
+    private byte[] _buffer = new byte[readAheadBytes];
     private long _bufferAt; // place in the file of the buffer's first byte
     private int _from, _until;
 

@@ -9,6 +9,7 @@ namespace Vitrine.Events.Embedded;
 internal sealed record LogSegment(long FirstOffset, string Path)
 {
     private const string Ending = ".events";
+    private const int FirstFrameBytes = 4 << 10; // as a rule: what groups have read
 
     /// <summary>The files of a folder, the oldest first.</summary>
     public static List<LogSegment> List(string folder) =>
@@ -26,7 +27,7 @@ internal sealed record LogSegment(long FirstOffset, string Path)
     /// <summary>When its first frame was taken. One that does not read is taken for very old: it goes with those before it.</summary>
     public DateTimeOffset ReadTime()
     {
-        using FrameScanner scanner = new(OpenToRead());
+        using FrameScanner scanner = new(OpenToRead(), FirstFrameBytes);
         return scanner.TryRead(out LogFrame frame, out _) == FrameState.Whole ? frame.Time : DateTimeOffset.UnixEpoch;
     }
 
