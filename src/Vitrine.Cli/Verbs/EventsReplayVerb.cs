@@ -145,25 +145,19 @@ internal sealed class EventsReplayVerb : EventsSettingsVerb
 
         public static async Task<Target> OpenAsync(KafkaOptions? kafka, string folder, CancellationToken cancellationToken)
         {
-            Target target;
-            if (kafka is null)
-            {
-                target = new(EmbeddedLog.Open(new() { Folder = folder }), LocalSchemaStore.Open(Path.Combine(folder, HostEvents.SchemasName)));
-            }
-            else
-            {
-                KafkaLog log = KafkaLog.Open(kafka);
-                target = new(log, log.OpenSchemas());
-            }
-
+            IEventLog log = kafka is null ? EmbeddedLog.Open(new() { Folder = folder }) : KafkaLog.Open(kafka);
+            ISchemaStore? schemas = null;
             try
             {
+                schemas = log is KafkaLog cluster ? cluster.OpenSchemas() : LocalSchemaStore.Open(Path.Combine(folder, HostEvents.SchemasName));
+                Target target = new(log, schemas);
                 await target._format.RegisterAsync(EventTopics.All, cancellationToken).ConfigureAwait(false);
                 return target;
             }
             catch
             {
-                await target.DisposeAsync().ConfigureAwait(false);
+                schemas?.Dispose();
+                await log.DisposeAsync().ConfigureAwait(false);
                 throw;
             }
         }
