@@ -144,6 +144,8 @@ internal static class AdviseRounds
                 ["chosenOverBestLow"] = low,
                 ["chosenOverBestHigh"] = high,
                 ["rounds"] = advice.Trials.Max(trial => trial.Rounds.Count),
+                ["playedAgain"] = advice.Trials.Sum(trial => trial.Again),
+                ["playedAgainLonger"] = longer.Sum(trial => trial.Again),
                 ["emulatorLateP99Ms"] = network.Lateness.P99Ns / 1e6,
             };
             foreach (Trial trial in longer)

@@ -11,13 +11,21 @@ internal sealed record Choice(string Name, EchoLoad Load);
 /// <summary>One turn of a choice, on a connection of its own.</summary>
 /// <param name="ValuesUs">Latencies, microseconds.</param>
 /// <param name="Failed">Requests without an answer.</param>
-internal sealed record TrialRound(IReadOnlyList<double> ValuesUs, long Failed);
+/// <param name="SentLateUs">How late the slowest tenth of the requests were sent, mean, microseconds.</param>
+internal sealed record TrialRound(IReadOnlyList<double> ValuesUs, long Failed, double SentLateUs = 0)
+{
+    private const double LateUsMax = 2000, LateShareMax = 0.05;
+
+    /// <summary>This machine stood still: what was late is not the path's doing, nor the transport's.</summary>
+    public bool IsDisturbed => SentLateUs > Math.Max(LateUsMax, LateShareMax * Adviser.SlowestTenth([.. ValuesUs], Failed));
+}
 
 /// <summary>What was tried of a choice.</summary>
 /// <param name="Choice">Which.</param>
 /// <param name="Rounds">In the order of time. A choice that was given up has fewer than the others.</param>
 /// <param name="FallsBehind">It did not keep up with the load for long: what <paramref name="Rounds"/> has is the turn that showed it.</param>
-internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds, bool FallsBehind = false)
+/// <param name="Again">Turns that were played again, because this machine stood still.</param>
+internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds, bool FallsBehind = false, int Again = 0)
 {
     /// <summary>What people notice: the mean of the slowest tenth, milliseconds. It has less noise than a 99th percentile and says the same.</summary>
     public double SlowestTenthMs => Adviser.SlowestTenth([.. Rounds.SelectMany(round => round.ValuesUs)], Failed) / 1e3;
@@ -59,6 +67,8 @@ internal sealed record Advice(Choice Best, double Sureness, IReadOnlyList<Trial>
             }));
             string sure = string.Create(CultureInfo.InvariantCulture, $"{Sureness:P0}");
             string seen = string.Create(CultureInfo.InvariantCulture, $"Mean of the slowest tenth: {figures} ({Trials.Max(trial => trial.Rounds.Count)} rounds, {Trials.Sum(trial => trial.Answers)} answers).");
+            int again = Trials.Sum(trial => trial.Again);
+            seen += again == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" Turns that were played again because this machine stood still: {again}.");
             return IsSure
                 ? $"{Best.Name}: within 5 % of the best with {sure} certainty. {seen}"
                 : $"Not known: {Best.Name} looks best, but is within 5 % of the best with {sure} certainty only. {seen}";
@@ -81,7 +91,7 @@ internal static class Adviser
     /// <summary>Tries all choices: as a race, in which those that have lost drop out (O. Maron, A. W. Moore: «Hoeffding races», 1993; here with
     /// resamples in place of Hoeffding's bound).</summary>
     /// <param name="choices">What there is.</param>
-    /// <param name="load">What they are tried with, a turn.</param>
+    /// <param name="load">What they are tried with, a turn. One that this machine disturbed is played again, up to as many as a choice has.</param>
     /// <param name="plan">How long.</param>
     /// <param name="agent">The client.</param>
     /// <param name="report">Share of the work that is done, at most.</param>
@@ -93,6 +103,7 @@ internal static class Adviser
         List<Choice> running = [.. choices];
         var rounds = choices.ToDictionary(choice => choice, _ => new List<TrialRound>());
         HashSet<Choice> fallen = [];
+        var again = choices.ToDictionary(choice => choice, _ => 0);
         int before = plan.EnduranceSeconds > 0 ? 1 : 0;
         if (plan.EnduranceSeconds > 0)
         {
@@ -121,7 +132,14 @@ internal static class Adviser
             {
                 report((before + round + ((double)i / running.Count)) / (plan.RoundsMax + before));
                 Choice choice = running[(i + round) % running.Count];
-                rounds[choice].Add(await PlayAsync(choice, load));
+                TrialRound turn = await PlayAsync(choice, load);
+                while (turn.IsDisturbed && again.Values.Sum() < plan.RoundsMax)
+                {
+                    again[choice]++;
+                    turn = await PlayAsync(choice, load);
+                }
+
+                rounds[choice].Add(turn);
             }
 
             if (round + 1 >= plan.RoundsMin)
@@ -137,7 +155,7 @@ internal static class Adviser
             }
         }
 
-        return [.. choices.Select(choice => new Trial(choice, rounds[choice], fallen.Contains(choice)))];
+        return [.. choices.Select(choice => new Trial(choice, rounds[choice], fallen.Contains(choice), again[choice]))];
 
         async Task<TrialRound> PlayAsync(Choice choice, EchoLoad turn)
         {
@@ -152,7 +170,7 @@ internal static class Adviser
                     KeepsValues = true,
                 },
                 cancellationToken);
-            return new(result.ValuesUs, result.Failed + (result.Failure is null ? 0 : 1));
+            return new(result.ValuesUs, result.Failed + (result.Failure is null ? 0 : 1), result.SentLateUs);
         }
     }
 

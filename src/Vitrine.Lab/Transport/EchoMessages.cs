@@ -391,6 +391,9 @@ internal sealed record EchoLoadResult
     /// <summary>Latencies in the order of their answers, microseconds, when they were asked for.</summary>
     public IReadOnlyList<double> ValuesUs { get; init; } = [];
 
+    /// <summary>How late the slowest tenth of the requests of an open loop were sent, mean, microseconds: for so long this machine had no processor for them.</summary>
+    public double SentLateUs { get; init; }
+
     /// <summary>When each request of a load that hands over was due, nanoseconds of the monotonic clock, which processes share.</summary>
     public IReadOnlyList<long> DueNs { get; init; } = [];
 

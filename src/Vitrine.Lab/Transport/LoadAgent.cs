@@ -97,6 +97,7 @@ public static class LoadAgent
                 Arrived = counts.Arrived,
                 Failed = counts.Failed,
                 ValuesUs = counts.ValuesUs,
+                SentLateUs = counts.SentLateUs,
                 DueNs = [.. counts.Times.Select(each => each.DueNs)],
                 AnsweredNs = [.. counts.Times.Select(each => each.AnsweredNs)],
                 Reconnects = connections.OfType<ReconnectingEcho>().Sum(connection => connection.Reconnects),
@@ -193,11 +194,13 @@ public static class LoadAgent
         long all = (long)(untilNs / spacingNs);
         SemaphoreSlim[] due = [.. connections.Select(_ => new SemaphoreSlim(0))];
         long[] next = new long[connections.Count];
+        List<double> lateUs = []; // the releasing thread's
         Task[] loops = [.. Enumerable.Range(0, connections.Count * load.Streams).Select(i => Task.Run(() => LoopAsync(i), over))];
         Thread releasing = new(Release) { IsBackground = true, Name = "open loop" };
         releasing.Start();
         await Task.WhenAll(loops);
         releasing.Join();
+        counts.SentLateUs = lateUs.Count > 0 ? Adviser.SlowestTenth([.. lateUs], 0) : 0;
 
         void Release()
         {
@@ -207,6 +210,11 @@ public static class LoadAgent
             for (long i = 0; i < all && !over.IsCancellationRequested; i++)
             {
                 timer.WaitUntil(begunNs + (long)(i * spacingNs));
+                if (i * spacingNs >= fromNs)
+                {
+                    lateUs.Add((timer.NowNs - begunNs - (i * spacingNs)) / 1e3);
+                }
+
                 due[i % due.Length].Release();
             }
 
@@ -280,6 +288,8 @@ public static class LoadAgent
         public long Arrived => Interlocked.Read(ref _arrived);
 
         public IReadOnlyList<double> ValuesUs => [.. _valuesUs];
+
+        public double SentLateUs { get; set; }
 
         public void NoteArrival() => Interlocked.Increment(ref _arrived);
 

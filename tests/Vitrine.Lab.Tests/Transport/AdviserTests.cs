@@ -93,6 +93,37 @@ public sealed class AdviserTests
         Assert.False(Adviser.KeepsUp(new(valuesUs, 1)));
     }
 
+    [Theory]
+    [InlineData(false, 5, 1.9)] // of a short answer the machine is a part
+    [InlineData(true, 5, 2.1)]
+    [InlineData(false, 100, 4.9)]
+    [InlineData(true, 100, 5.1)]
+    public void RequestsWereSentLate_TurnIsDisturbed(bool isDisturbed, double answerMs, double lateMs) =>
+        Assert.Equal(isDisturbed, new TrialRound([.. Enumerable.Repeat(answerMs * 1e3, 80)], 0, lateMs * 1e3).IsDisturbed);
+
+    [Fact]
+    public async Task ThisMachineStoodStill_TurnIsPlayedAgain_AndSaidSo()
+    {
+        // The first turn of the second choice, and each from the ninth on: more than are played again.
+        const string Agent = """
+            turn=0
+            while read -r order
+            do
+              turn=$((turn + 1))
+              late=100
+              if [ $turn = 2 ] || [ $turn -ge 9 ]; then late=900000; fi
+              echo "{\"valuesUs\":[100000,100000,100000],\"sentLateUs\":$late}"
+            done
+            """;
+        await using LoadProcess agent = new(ChildProcess.Start("sh", ["-c", Agent]));
+        IReadOnlyList<Trial> trials = await Adviser.TryAsync([Choice("one"), Choice("other")], Choice("one").Load, new(5, 5, TimeSpan.Zero, false), agent, _ => { }, CancellationToken.None);
+        Assert.All(trials, trial => Assert.Equal(5, trial.Rounds.Count));
+        Assert.False(trials[1].Rounds[0].IsDisturbed);
+        Assert.Equal(5, trials.Sum(trial => trial.Again));
+        Assert.Equal(3, trials.Sum(trial => trial.Rounds.Count(round => round.IsDisturbed)));
+        Assert.EndsWith("because this machine stood still: 5.", Adviser.Choose(trials).Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void TwoRounds_AreNotEnough() => Assert.Equal(0, Adviser.Choose([Rounds("one", [1, 1]), Rounds("other", [9, 9])]).Sureness);
 
