@@ -17,19 +17,19 @@ internal sealed class RunBuilder(string lab, LabOptions options)
 
     public void Add(RatioRecord ratio) => _ratios.Add(ratio);
 
-    /// <summary>Adds a ratio of two series of rounds: the median of the ratios within each round. What slows the machine for a
-    /// while slows both sides of a round, and so cancels out.</summary>
-    public void AddRatio(string name, RoundSeries ours, RoundSeries peer, double? goal)
+    /// <summary>Adds the median of the ratios within the rounds. What slows the machine for a while slows both sides of a round, and so cancels out.
+    /// Of a figure below nothing, such as the growth of what shrank, there is no ratio.</summary>
+    public void AddRatio(string name, IReadOnlyList<double> ours, IReadOnlyList<double> theirs, double? goal, bool lowerIsBetter = true)
     {
-        int count = Math.Min(ours.MediansMs.Count, peer.MediansMs.Count);
-        if (count == 0)
+        double[] ratios = [.. ours.Zip(theirs).Where(pair => pair is { First: >= 0, Second: > 0 }).Select(pair => pair.First / pair.Second).Where(double.IsFinite)];
+        if (ratios.Length == 0)
         {
-            NotMeasured($"{name}: one side has no samples.");
-            return;
+            NotMeasured($"{name}: one side is nothing, or less.");
         }
-
-        double[] ratios = [.. Enumerable.Range(0, count).Select(i => ours.MediansMs[i] / peer.MediansMs[i])];
-        _ratios.Add(RatioRecord.Of(name, RoundSeries.Median(ratios), goal) with { Rounds = ratios });
+        else
+        {
+            _ratios.Add(RatioRecord.Of(name, RoundSeries.Median(ratios), goal, lowerIsBetter) with { Rounds = ratios });
+        }
     }
 
     public void AddGoal(string caseAndMetric, double value, double goal, bool lowerIsBetter = true) =>

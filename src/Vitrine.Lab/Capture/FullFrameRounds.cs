@@ -69,13 +69,13 @@ internal static class FullFrameRounds
         run.Add(shmGetImage.ToCase());
         run.Add(getImage.ToCase());
         run.Add(copySeries.ToCase($"memcpy/{size}"));
-        run.AddRatio($"{name} vs memcpy", ours.Series, copySeries, large ? 1.3 : null);
-        run.AddRatio($"{name} vs x11-getimage", ours.Series, getImage.Series, null);
+        run.AddRatio($"{name} vs memcpy", ours.Series.MediansMs, copySeries.MediansMs, large ? 1.3 : null);
+        run.AddRatio($"{name} vs x11-getimage", ours.Series.MediansMs, getImage.Series.MediansMs, null);
         run.AddGoal($"{name} allocatedBytesPerFrame", ours.AllocatedBytesPerFrame, 0);
         if (loop is not null)
         {
             run.Add(loopSeries.ToCase($"c-loop/{size}"));
-            run.AddRatio($"{name} vs c-loop", ours.Series, loopSeries, 1.1);
+            run.AddRatio($"{name} vs c-loop", ours.Series.MediansMs, loopSeries.MediansMs, 1.1);
         }
         else
         {
@@ -85,7 +85,7 @@ internal static class FullFrameRounds
         if (grab is not null)
         {
             run.Add(grabSeries.ToCase($"ffmpeg-x11grab/{size}"));
-            run.AddRatio($"{name} vs ffmpeg-x11grab", ours.Series, grabSeries, large ? 0.4 : null);
+            run.AddRatio($"{name} vs ffmpeg-x11grab", ours.Series.MediansMs, grabSeries.MediansMs, large ? 0.4 : null);
         }
         else
         {

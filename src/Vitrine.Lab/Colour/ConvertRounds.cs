@@ -94,7 +94,7 @@ internal sealed class ConvertRounds
                     (false, _) when set == best => 1 / 1.1,
                     _ => null,
                 };
-                run.AddRatio($"{NameOf(contestant)} vs libyuv", contestant.Series, _peer.Series, goal);
+                run.AddRatio($"{NameOf(contestant)} vs libyuv", contestant.Series.MediansMs, _peer.Series.MediansMs, goal);
             }
         }
 

@@ -56,10 +56,10 @@ internal static class AppendRounds
             {
                 ["eventsPerSecond"] = RoundSeries.Median([.. peer.Select(each => each.PerSecond)]),
             }));
-            Transport.LoadRounds.AddRatio(
-                run, $"{name} eventsPerSecond vs raw-file", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
-            Transport.LoadRounds.AddRatio(
-                run, $"{name} p99Ms vs raw-file", [.. own.Select(each => each.Latency.P99Ns / 1e6)], [.. peer.Select(each => each.P99Ms)], 1.5);
+            run.AddRatio(
+                $"{name} eventsPerSecond vs raw-file", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
+            run.AddRatio(
+                $"{name} p99Ms vs raw-file", [.. own.Select(each => each.Latency.P99Ns / 1e6)], [.. peer.Select(each => each.P99Ms)], 1.5);
             run.AddGoal($"{name} allocatedBytesPerEvent", RoundSeries.Median([.. own.Select(each => each.AllocatedBytesPerEvent)]), 0.5);
         }
     }

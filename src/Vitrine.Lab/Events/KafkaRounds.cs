@@ -191,7 +191,7 @@ internal static class KafkaRounds
         if (peer.Count > 0)
         {
             run.Add(new CaseRecord { Name = $"librdkafka/{name[(name.IndexOf('/', StringComparison.Ordinal) + 1)..]}", Metrics = new Dictionary<string, double> { ["eventsPerSecond"] = RoundSeries.Median([.. peer.Select(each => each.PerSecond)]) } });
-            Transport.LoadRounds.AddRatio(run, $"{name} eventsPerSecond vs librdkafka", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
+            run.AddRatio($"{name} eventsPerSecond vs librdkafka", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
         }
     }
 

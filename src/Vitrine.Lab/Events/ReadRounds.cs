@@ -45,7 +45,7 @@ internal static class ReadRounds
         });
         run.Add(new CaseRecord { Name = "raw-file/read", Metrics = new Dictionary<string, double> { ["bytesPerSecond"] = RoundSeries.Median(raw) } });
         run.AddGoal("embedded/read bytesPerSecond", RoundSeries.Median(own), 1e9, lowerIsBetter: false);
-        Transport.LoadRounds.AddRatio(run, "embedded/read bytesPerSecond vs raw-file", own, raw, null, lowerIsBetter: false);
+        run.AddRatio("embedded/read bytesPerSecond vs raw-file", own, raw, null, lowerIsBetter: false);
         run.Add(RoundSeries.ToCase($"embedded/open-{bytes >> 20}MB", opening));
         run.AddGoal($"embedded/open-{bytes >> 20}MB maxMs", opening.MaxNs / 1e6, 1000);
     }

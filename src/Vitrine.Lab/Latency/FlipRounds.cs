@@ -79,7 +79,7 @@ internal static class FlipRounds
         if (peer is not null)
         {
             AddCase(run, $"x0vncserver/{Size}", vnc, vncMissed);
-            run.AddRatio($"loopback-client/{Size} vs x0vncserver", client, vnc, null);
+            run.AddRatio($"loopback-client/{Size} vs x0vncserver", client.MediansMs, vnc.MediansMs, null);
         }
         else
         {

@@ -44,7 +44,7 @@ internal static class HugePageRounds
             string size = string.Create(CultureInfo.InvariantCulture, $"{what}-{s_size}");
             run.Add(smallTimes.ToCase($"small-pages/{size}"));
             run.Add(hugeTimes.ToCase($"huge-pages/{size}"));
-            run.AddRatio($"huge-pages/{size} vs small-pages", hugeTimes, smallTimes, goal: null);
+            run.AddRatio($"huge-pages/{size} vs small-pages", hugeTimes.MediansMs, smallTimes.MediansMs, goal: null);
         }
     }
 

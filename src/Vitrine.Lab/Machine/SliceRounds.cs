@@ -73,7 +73,7 @@ internal static class SliceRounds
                         busy is null ? new Dictionary<string, double> { ["cpuMsPerFrame"] = cpuNs[i] / 1e6 / frames } : null));
                 }
 
-                run.AddRatio($"slices-2/{name} vs slices-1", series[1], series[0], goal: null);
+                run.AddRatio($"slices-2/{name} vs slices-1", series[1].MediansMs, series[0].MediansMs, goal: null);
             }
         }
     }

@@ -125,8 +125,8 @@ internal static class LoadRounds
                 run.Add(ToCase(who == Ours ? $"{name}/beside {Before}" : $"{who}-{load.Name}", stage, rounds));
             }
 
-            AddRatio(run, $"{name} cpuCores vs {Before}", results[Ours], results[Before], round => round.CpuCores, 1);
-            AddRatio(run, $"{name} bytesPerFrame vs {Before}", results[Ours], results[Before], BytesPerFrame, 1);
+            run.AddRatio($"{name} cpuCores vs {Before}", [.. results[Ours].Select(round => round.CpuCores)], [.. results[Before].Select(round => round.CpuCores)], 1);
+            run.AddRatio($"{name} bytesPerFrame vs {Before}", [.. results[Ours].Select(BytesPerFrame)], [.. results[Before].Select(BytesPerFrame)], 1);
         }
     }
 
@@ -228,10 +228,10 @@ internal static class LoadRounds
                     (Vnc, true, _) => 1.0,
                     _ => null,
                 };
-                AddRatio(run, $"{name} cpuCores vs {peer}", results[Ours], theirs, round => round.CpuCores, goal);
+                run.AddRatio($"{name} cpuCores vs {peer}", [.. results[Ours].Select(round => round.CpuCores)], [.. theirs.Select(round => round.CpuCores)], goal);
                 if (load.ChangesPerSecond > 0)
                 {
-                    AddRatio(run, $"{name} p50Ms vs {peer}", results[Ours], theirs, MedianLatency, null);
+                    run.AddRatio($"{name} p50Ms vs {peer}", [.. results[Ours].Select(MedianLatency)], [.. theirs.Select(MedianLatency)], null);
                 }
             }
         }
@@ -239,7 +239,7 @@ internal static class LoadRounds
         if (results.TryGetValue(Lossless, out List<MotionRound>? tiles))
         {
             // For each frame shown: tiles that cannot keep up would look cheap by the second.
-            AddRatio(run, $"{name} bytesPerFrame vs {Lossless}", results[Ours], tiles, BytesPerFrame, isWindow ? 1.0 / 20 : null);
+            run.AddRatio($"{name} bytesPerFrame vs {Lossless}", [.. results[Ours].Select(BytesPerFrame)], [.. tiles.Select(BytesPerFrame)], isWindow ? 1.0 / 20 : null);
         }
 
         if (!isWindow && !isWhole)
@@ -272,19 +272,6 @@ internal static class LoadRounds
     }
 
     private static bool IsWhole(MotionLoad load) => load is { Film: { } film, ChangesPerSecond: 30 } && film != FilmWindow;
-
-    private static void AddRatio(RunBuilder run, string name, List<MotionRound> ours, List<MotionRound> theirs, Func<MotionRound, double> figure, double? goal)
-    {
-        double[] ratios = [.. ours.Zip(theirs, (own, other) => figure(own) / figure(other)).Where(double.IsFinite)];
-        if (ratios.Length == 0)
-        {
-            run.NotMeasured($"{name}: one side is nothing.");
-        }
-        else
-        {
-            run.Add(RatioRecord.Of(name, RoundSeries.Median(ratios), goal) with { Rounds = ratios });
-        }
-    }
 
     private static double BytesPerFrame(MotionRound round) => round.Match is { Shown: > 0 } match && round.BytesPerSecond > 0
         ? round.BytesPerSecond / match.Shown

@@ -189,8 +189,8 @@ internal static class HostileRounds
         run.Add(StalledRounds.P99Against(
             $"{name} p99Ms of the honest vs without", [.. rounds.Select(round => round.Attacked.ConvertAll(StalledRounds.P99))],
             [.. rounds.Select(round => (List<double>)[StalledRounds.P99(round.Before), StalledRounds.P99(round.After)])]));
-        LoadRounds.AddRatio(
-            run, $"{name} p99Ms of the honest vs spinning", [.. rounds.Select(round => round.P99Attacked)], [.. rounds.Select(round => StalledRounds.P99(round.Spinning))], null);
+        run.AddRatio(
+            $"{name} p99Ms of the honest vs spinning", [.. rounds.Select(round => round.P99Attacked)], [.. rounds.Select(round => StalledRounds.P99(round.Spinning))], null);
         run.AddGoal($"{name} missing", rounds.Sum(Missing), 0);
         run.AddGoal($"{name} residentBytes more at most", rounds.Max(round => round.ResidentBytesMost - round.ResidentBytesBefore), HeldBytesMax);
         run.AddGoal($"{name} liveBytes left afterwards", Median(round => round.Again.LiveBytes - round.Flowing.LiveBytes), s_leftBytesMax);

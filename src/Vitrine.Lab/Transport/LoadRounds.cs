@@ -1,5 +1,4 @@
 using System.Globalization;
-using Vitrine.Measurement;
 
 namespace Vitrine.Lab.Transport;
 
@@ -74,25 +73,10 @@ internal static class LoadRounds
             }
 
             bool isQuic = ours == "quic";
-            AddRatio(run, $"{own.Name} requestsPerSecond vs {peer}", own.RequestsPerSecond, other.RequestsPerSecond, hasGoals ? (isQuic ? 2 : 1) : null, lowerIsBetter: false);
-            AddRatio(
-                run, $"{own.Name} serverCpuUsPerRequest vs {peer}", own.ServerMicrosecondsPerRequest, other.ServerMicrosecondsPerRequest, hasGoals && isQuic ? 0.5 : null);
-            AddRatio(run, $"{own.Name} p99Ms vs {peer}", own.P99Ms, other.P99Ms, hasGoals && !isQuic ? 1 : null);
-        }
-    }
-
-    /// <summary>Adds the median of the ratios within the rounds. Of a figure below nothing, such as the growth of what shrank, there is no ratio.</summary>
-    public static void AddRatio(
-        RunBuilder run, string name, IReadOnlyList<double> ours, IReadOnlyList<double> theirs, double? goal, bool lowerIsBetter = true)
-    {
-        double[] ratios = [.. ours.Zip(theirs).Where(pair => pair is { First: >= 0, Second: > 0 }).Select(pair => pair.First / pair.Second).Where(double.IsFinite)];
-        if (ratios.Length == 0)
-        {
-            run.NotMeasured($"{name}: one side is nothing, or less.");
-        }
-        else
-        {
-            run.Add(RatioRecord.Of(name, RoundSeries.Median(ratios), goal, lowerIsBetter) with { Rounds = ratios });
+            run.AddRatio($"{own.Name} requestsPerSecond vs {peer}", own.RequestsPerSecond, other.RequestsPerSecond, hasGoals ? (isQuic ? 2 : 1) : null, lowerIsBetter: false);
+            run.AddRatio(
+                $"{own.Name} serverCpuUsPerRequest vs {peer}", own.ServerMicrosecondsPerRequest, other.ServerMicrosecondsPerRequest, hasGoals && isQuic ? 0.5 : null);
+            run.AddRatio($"{own.Name} p99Ms vs {peer}", own.P99Ms, other.P99Ms, hasGoals && !isQuic ? 1 : null);
         }
     }
 

@@ -52,8 +52,8 @@ internal static class MemoryRounds
         {
             if (all.TryGetValue(ours, out LoadSeries? own) && all.TryGetValue(peer, out LoadSeries? other))
             {
-                LoadRounds.AddRatio(
-                    run, $"{own.Name} serverResidentBytesPerConnection vs {peer}", own.ServerBytesPerConnection(ManyConnections), other.ServerBytesPerConnection(ManyConnections), 1);
+                run.AddRatio(
+                    $"{own.Name} serverResidentBytesPerConnection vs {peer}", own.ServerBytesPerConnection(ManyConnections), other.ServerBytesPerConnection(ManyConnections), 1);
             }
         }
     }

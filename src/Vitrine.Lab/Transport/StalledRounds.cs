@@ -141,7 +141,7 @@ internal static class StalledRounds
             $"{name} p99Ms of the others vs before and after", [.. rounds.Select(round => round.Stalled.ConvertAll(piece => piece.P99Ms))],
             [.. rounds.Select(round => (List<double>)[round.Before.P99Ms, round.After.P99Ms])]));
         // What the machine does by itself.
-        LoadRounds.AddRatio(run, $"{name} p99Ms after vs before", [.. rounds.Select(round => round.After.P99Ms)], [.. rounds.Select(round => round.Before.P99Ms)], null);
+        run.AddRatio($"{name} p99Ms after vs before", [.. rounds.Select(round => round.After.P99Ms)], [.. rounds.Select(round => round.Before.P99Ms)], null);
         run.AddGoal($"{name} missing", rounds.Sum(round => round.Missing), 0);
         run.AddGoal($"{name} liveBytes of the stalled stream", Median(round => round.Full.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax);
         run.AddGoal($"{name} liveBytes left afterwards", Median(round => round.Again.LiveBytes - round.Flowing.LiveBytes), StalledBytesMax / 4);

@@ -129,14 +129,14 @@ internal static class WeakRounds
 
         if (series.TryGetValue(Peers.GoPeers.QuicGo, out LoadSeries? peer))
         {
-            LoadRounds.AddRatio(run, $"{quic.Name} p99Ms vs {Peers.GoPeers.QuicGo}", quic.P99Ms, peer.P99Ms, 1);
+            run.AddRatio($"{quic.Name} p99Ms vs {Peers.GoPeers.QuicGo}", quic.P99Ms, peer.P99Ms, 1);
         }
 
         LoadSeries? best = targets.All.Where(target => target.Protocol != EchoProtocol.Quic && series.ContainsKey(target.Name))
             .Select(target => series[target.Name]).MinBy(each => RoundSeries.Median(each.P99Ms));
         if (best is not null)
         {
-            LoadRounds.AddRatio(run, $"{quic.Name} p99Ms vs best over TCP", quic.P99Ms, best.P99Ms, 0.5);
+            run.AddRatio($"{quic.Name} p99Ms vs best over TCP", quic.P99Ms, best.P99Ms, 0.5);
         }
     }
 }
