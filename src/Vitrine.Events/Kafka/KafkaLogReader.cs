@@ -60,13 +60,11 @@ internal sealed class KafkaLogReader : KafkaPolling, IEventReader
         IConsumer<byte[], byte[]> consumer = Log.MakeConsumer(KafkaClients.Consumer(Log.Options, Log.Options.TopicPrefix + "reader")).Build();
         try
         {
-            // Where the oldest stands brokers find by themselves; to ask each partition first would take a round trip each.
-            List<TopicPartitionOffset> from = start is EventStart.AtOldest
-                ? [.. partitions.Select(each => new TopicPartitionOffset(each, Offset.Beginning))]
-                : KafkaStart.Resolve(consumer, start, partitions);
+            // Also where the oldest stands: librdkafka finds that out by itself, but mostly half a second later.
+            List<TopicPartitionOffset> from = KafkaStart.Resolve(consumer, start, partitions);
             foreach (TopicPartitionOffset each in from)
             {
-                SetPosition(each.TopicPartition, Math.Max(0, each.Offset.Value));
+                SetPosition(each.TopicPartition, each.Offset.Value);
             }
 
             consumer.Assign(from);

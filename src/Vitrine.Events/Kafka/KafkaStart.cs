@@ -5,25 +5,37 @@ namespace Vitrine.Events.Kafka;
 /// <summary>Where reading begins, as offsets of partitions.</summary>
 internal static class KafkaStart
 {
-    /// <summary>Asks the brokers where that is. Blocks.</summary>
+    // Which the protocol has for the oldest event that is kept, and for the next one that will be (ListOffsets).
+    private static readonly Timestamp s_oldest = new(-2, TimestampType.NotAvailable), s_end = new(-1, TimestampType.NotAvailable);
+
+    /// <summary>Asks the brokers where that is: each one once, about all partitions that it leads. Blocks.</summary>
     /// <exception cref="KafkaException">They do not say.</exception>
     /// <exception cref="ArgumentException">A position is none of Kafka's.</exception>
-    public static List<TopicPartitionOffset> Resolve(IConsumer<byte[], byte[]> consumer, EventStart start, IReadOnlyCollection<TopicPartition> partitions) => start switch
+    public static List<TopicPartitionOffset> Resolve(IConsumer<byte[], byte[]> consumer, EventStart start, IReadOnlyCollection<TopicPartition> partitions)
     {
-        _ when partitions.Count == 0 => [],
-        EventStart.AtEnd => [.. partitions.Select(each => new TopicPartitionOffset(each, Range(consumer, each).High))],
-        EventStart.AtLast last => [.. partitions.Select(each => new TopicPartitionOffset(each, LastOf(Range(consumer, each), last.Count)))],
-        EventStart.AtTime at => [.. consumer
-            .OffsetsForTimes(partitions.Select(each => new TopicPartitionTimestamp(each, new(at.Time))), KafkaClients.QuestionTimeout)
-            .Select(each => each.Offset.IsSpecial ? new(each.TopicPartition, Range(consumer, each.TopicPartition).High) : each)],
-        EventStart.AtPositions { Positions: var positions } => [.. partitions.Select(each => new TopicPartitionOffset(each, OffsetIn(positions, each) ?? Range(consumer, each).Low))],
-        _ => [.. partitions.Select(each => new TopicPartitionOffset(each, Range(consumer, each).Low))],
-    };
+        switch (start)
+        {
+            case EventStart.AtEnd:
+                return Ask(partitions, s_end);
+            case EventStart.AtLast last:
+                Dictionary<TopicPartition, long> oldest = Ask(partitions, s_oldest).ToDictionary(each => each.TopicPartition, each => each.Offset.Value);
+                return [.. Ask(partitions, s_end).Select(end => new TopicPartitionOffset(end.TopicPartition, Math.Max(oldest[end.TopicPartition], end.Offset.Value - last.Count)))];
+            case EventStart.AtTime at:
+                ILookup<bool, TopicPartitionOffset> found = Ask(partitions, new(at.Time)).ToLookup(each => each.Offset.IsSpecial);
+                return [.. found[false], .. Ask(found[true].Select(each => each.TopicPartition), s_end)]; // whose events are all older
+            case EventStart.AtPositions { Positions: var positions }:
+                ILookup<bool, TopicPartitionOffset> given = partitions.Select(each => new TopicPartitionOffset(each, OffsetIn(positions, each) ?? Offset.Unset)).ToLookup(each => each.Offset.IsSpecial);
+                return [.. given[false], .. Ask(given[true].Select(each => each.TopicPartition), s_oldest)];
+            default:
+                return Ask(partitions, s_oldest);
+        }
 
-    private static Offset LastOf(WatermarkOffsets range, int count) => Math.Max(range.Low.Value, range.High.Value - count);
-
-    private static WatermarkOffsets Range(IConsumer<byte[], byte[]> consumer, TopicPartition partition) =>
-        consumer.QueryWatermarkOffsets(partition, KafkaClients.QuestionTimeout);
+        List<TopicPartitionOffset> Ask(IEnumerable<TopicPartition> which, Timestamp time)
+        {
+            TopicPartitionTimestamp[] asked = [.. which.Select(each => new TopicPartitionTimestamp(each, time))];
+            return asked.Length == 0 ? [] : consumer.OffsetsForTimes(asked, KafkaClients.QuestionTimeout);
+        }
+    }
 
     private static Offset? OffsetIn(IReadOnlyList<EventPosition> positions, TopicPartition partition)
     {
