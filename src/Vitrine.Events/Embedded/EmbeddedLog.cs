@@ -20,6 +20,11 @@ public sealed class EmbeddedLog : IEventLog
     private const int DiskFullCode = 28; // ENOSPC, as exceptions have it on Linux
     private const int LockedCode = 11; // EWOULDBLOCK
 
+    // Where a file need not grow, its data is all that a disk has to write: two thirds of the time that it takes where the file system writes down, each
+    // time, that it has grown. Room for so many writes like the one that has none; at a low rate for hours.
+    private const int RoomWrites = 256, RoomBytesMin = 1 << 20, ZerosBytes = 256 << 10;
+    private static readonly byte[] s_zeros = new byte[ZerosBytes];
+
     // Callers who come back come within microseconds of each other; who has not come by then is doing something else.
     private static readonly TimeSpan s_gatherPause = TimeSpan.FromMicroseconds(50);
 
@@ -35,6 +40,7 @@ public sealed class EmbeddedLog : IEventLog
     private readonly Stack<AppendCompletion> _spareCompletions = new();
     private SafeFileHandle? _file; // of the last segment; the writer's
     private long _length; // of it, as far as it is durable
+    private long _room; // its length on the disk: zeros up to there, for what comes next
     private Pending _filling;
     private Pending _writing;
     private TaskCompletionSource? _drained; // while somebody waits for room
@@ -189,7 +195,7 @@ public sealed class EmbeddedLog : IEventLog
 
         _work.Release();
         await Task.Run(_writer.Join);
-        _file?.Dispose();
+        ForgetFile();
         _work.Dispose();
         await _ownership.DisposeAsync();
     }
@@ -430,6 +436,7 @@ public sealed class EmbeddedLog : IEventLog
         {
             _file = File.OpenHandle(_segments[^1].Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             RandomAccess.SetLength(_file, _length); // cuts off what was never acknowledged
+            _room = _length;
         }
 
         // A file without an event has the name that the next one would get: it goes on.
@@ -439,6 +446,11 @@ public sealed class EmbeddedLog : IEventLog
             BeginSegment(first, LogFrame.TimeMicrosOf(frames));
         }
 
+        if (_length + frames.Length > _room)
+        {
+            MakeRoom(_length + frames.Length, frames.Length);
+        }
+
         RandomAccess.Write(_file!, frames, _length);
         RandomAccess.FlushToDisk(_file!);
         _length += frames.Length;
@@ -446,8 +458,31 @@ public sealed class EmbeddedLog : IEventLog
         Volatile.Write(ref _writes, _writes + 1);
     }
 
+    private void MakeRoom(long from, long bytesAWrite)
+    {
+        long until = Math.Min(from + Math.Max(RoomBytesMin, RoomWrites * bytesAWrite), Math.Max(from, _options.SegmentBytes));
+        try
+        {
+            for (_room = from; _room < until; _room = Math.Min(until, _room + ZerosBytes))
+            {
+                RandomAccess.Write(_file!, s_zeros.AsSpan(0, (int)Math.Min(until - _room, ZerosBytes)), _room);
+            }
+        }
+        catch (IOException)
+        {
+            // A disk that is nearly full has none to spare; what is to be written may still fit.
+            RandomAccess.SetLength(_file!, _length);
+            _room = from;
+        }
+    }
+
     private void BeginSegment(long firstOffset, long timeMicros)
     {
+        if (_file is not null)
+        {
+            RandomAccess.SetLength(_file, _length); // the room that is left
+        }
+
         EventBatch places = new();
         lock (_lock)
         {
@@ -481,14 +516,14 @@ public sealed class EmbeddedLog : IEventLog
         }
 
         _file?.Dispose();
-        (_file, _length) = (file, head.Length);
+        (_file, _length, _room) = (file, head.Length, head.Length);
         lock (_lock)
         {
             _segments.Add(segment);
         }
     }
 
-    // What was written of frames that failed goes when the file is opened anew.
+    // What was written of frames that failed goes when the file is opened anew, if not now; so does the room that is left.
     private void ForgetFile()
     {
         try
@@ -673,7 +708,7 @@ public sealed class EmbeddedLog : IEventLog
 
                 // What stands at the end was being written when the process ended; with whole frames behind it, it is damage.
                 long from = scanner.Position, length = scanner.Length;
-                if (from == length)
+                if (scanner.IsAtRoom())
                 {
                     return;
                 }

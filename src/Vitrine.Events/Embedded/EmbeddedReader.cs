@@ -208,7 +208,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
 
             LogSegment? after = SegmentAfter(_segment!); // first: once there is one, this file does not grow
             (long position, long length) = (_scanner.Position, _scanner.Length);
-            if (position < length && !MayBeBeingWritten(position, after))
+            if (!_scanner.IsAtRoom() && !MayBeBeingWritten(position, after))
             {
                 bool isFollowed = _scanner.TryFindNext();
                 if (!isFollowed && after is null && _log is null)

@@ -41,6 +41,21 @@ internal sealed class FrameScanner(SafeFileHandle file, int readAheadBytes = 256
         }
     }
 
+    /// <summary>Whether there is nothing from here to the end of the file but room for frames: zeros, or nothing at all. Stays here.</summary>
+    public bool IsAtRoom()
+    {
+        long position = Position;
+        bool isRoom = true;
+        while (isRoom && (_from < _until || TryFill()))
+        {
+            isRoom = !_buffer.AsSpan(_from, _until - _from).ContainsAnyExcept((byte)0);
+            _from = _until;
+        }
+
+        Seek(position);
+        return isRoom;
+    }
+
     /// <summary>Goes to the next whole frame, from the byte after this place.</summary>
     /// <returns>False: there is none to the end of the file.</returns>
     public bool TryFindNext()

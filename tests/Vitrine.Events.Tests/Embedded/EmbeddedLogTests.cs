@@ -76,6 +76,50 @@ public sealed class EmbeddedLogTests : IDisposable
     }
 
     [Fact]
+    public async Task RoomAtTheEnd_IsNoDamage_AndGoesOnBeingUsed()
+    {
+        await using EmbeddedLog log = Open();
+        await AppendAsync(log, 0, 2);
+        string file = Assert.Single(Files());
+        long length = new FileInfo(file).Length;
+        Assert.True(length > 1 << 20);
+        using EmbeddedReader beside = EmbeddedReader.Open(_folder, EventStart.Oldest);
+        Assert.Equal([0, 1], Numbers.Read(beside));
+        Assert.Empty(Numbers.Read(beside));
+        await AppendAsync(log, 2, 3);
+        Assert.Equal(length, new FileInfo(file).Length);
+        Assert.Equal([2, 3, 4], Numbers.Read(beside));
+        Assert.Equal((0, 0), (beside.Missed, beside.Damage.Count));
+
+        // As it is found when its owner was killed; whole, and with the last frame torn.
+        foreach (int torn in (int[])[0, 20])
+        {
+            string folder = Path.Combine(_folder, $"killed-{torn}"), copy = Path.Combine(folder, Path.GetFileName(file));
+            Directory.CreateDirectory(folder);
+            byte[] left = await File.ReadAllBytesAsync(file);
+            left.AsSpan(left.AsSpan().LastIndexOfAnyExcept((byte)0) + 1 - torn).Clear();
+            await File.WriteAllBytesAsync(copy, left);
+            await using EmbeddedLog next = EmbeddedLog.Open(new() { Folder = folder });
+            Assert.Equal(torn > 0, next.Damage is [{ IsTorn: true }]);
+            Assert.Equal(torn > 0 ? 2 : 5, next.EndOffset);
+            long first = next.EndOffset;
+            Assert.Equal(first, await AppendAsync(next, first, 1));
+            Assert.Equal(Enumerable.Range(0, (int)first + 1).Select(i => (long)i), Numbers.Read(next));
+        }
+    }
+
+    [Fact]
+    public async Task Closed_LeavesNoRoom()
+    {
+        await using (EmbeddedLog log = Open())
+        {
+            await AppendAsync(log, 0, 2);
+        }
+
+        Assert.InRange(new FileInfo(Assert.Single(Files())).Length, 1, 1000);
+    }
+
+    [Fact]
     public async Task DamageInTheMiddle_IsToldAndPassedOver()
     {
         await using (EmbeddedLog log = Open())
