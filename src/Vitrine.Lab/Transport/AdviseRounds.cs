@@ -32,6 +32,9 @@ internal static class AdviseRounds
     /// carries them for 6 to 12 s over a path that loses 3 %, and less and less from then on.</summary>
     private const double EnduranceSeconds = 24;
 
+    /// <summary>How long whoever is to be chosen for pictures sends them once more: it may have held out by luck.</summary>
+    private const double LastSeconds = 60;
+
     /// <summary>Bytes of each of the answers that fill a path, larger until more do not carry more.</summary>
     private static readonly int[] s_chunks = [8 << 10, 32 << 10, 128 << 10, 512 << 10];
 
@@ -133,7 +136,7 @@ internal static class AdviseRounds
             IReadOnlyList<Trial> tried = await Adviser.TryAsync(choices, load, Plan(options, roundTripMs, endurance), agent, share => report(from + (0.15 * share)), cancellationToken);
             Advice advice = Adviser.Choose(tried);
             IReadOnlyList<Trial> longer = await Adviser.TryAsync(
-                choices, load with { Seconds = load.Seconds * (options.Quick ? 1 : 2) }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 8, TimeSpan.FromMinutes(10), false, endurance), agent,
+                choices, load with { Seconds = load.Seconds * (options.Quick ? 1 : 2) }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 8, TimeSpan.FromMinutes(10), false, endurance, endurance > 0 ? LastSeconds : 0), agent,
                 share => report(from + 0.15 + (0.3 * share)), cancellationToken);
             (double ratio, double low, double high) = Adviser.OverBest(longer, advice.Best.Name);
             var metrics = new Dictionary<string, double>
@@ -174,7 +177,7 @@ internal static class AdviseRounds
     /// <summary>How long an adviser takes for one question: longer where a turn begins with many round trips. Of two choices that are alike, one is ahead
     /// in all of four turns once in eight times, by chance; in all of seven, once in 64.</summary>
     private static TrialPlan Plan(LabOptions options, double roundTripMs, double enduranceSeconds) =>
-        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(7, 12, TimeSpan.FromSeconds(75 + (0.1 * roundTripMs)), true, enduranceSeconds);
+        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(7, 12, TimeSpan.FromSeconds(75 + (0.1 * roundTripMs)), true, enduranceSeconds, enduranceSeconds > 0 ? LastSeconds : 0);
 
     private static IEnumerable<Choice> Choices(EchoServerProcess server, EchoCertificate certificate)
     {

@@ -41,7 +41,8 @@ internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds, bo
 /// <param name="Time">No turn begins after it, once each has had <paramref name="RoundsMin"/>.</param>
 /// <param name="EndsWhenKnown">Whether it ends as soon as the advice is sure.</param>
 /// <param name="EnduranceSeconds">Of a turn that each has to hold out before all others; 0: none.</param>
-internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown, double EnduranceSeconds = 0);
+/// <param name="LastSeconds">Of a turn that whoever would be chosen has to hold out after all others; 0: none.</param>
+internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown, double EnduranceSeconds = 0, double LastSeconds = 0);
 
 /// <summary>What the adviser says.</summary>
 /// <param name="Best">The choice that is most often near the best.</param>
@@ -105,23 +106,23 @@ internal static class Adviser
         HashSet<Choice> fallen = [];
         var again = choices.ToDictionary(choice => choice, _ => 0);
         int before = plan.EnduranceSeconds > 0 ? 1 : 0;
+        bool isHeld = true; // by somebody
         if (plan.EnduranceSeconds > 0)
         {
             Dictionary<Choice, TrialRound> held = [];
             foreach (Choice choice in choices)
             {
                 report(held.Count / (double)choices.Count / (plan.RoundsMax + before));
-                held[choice] = await PlayAsync(choice, load with { WarmSeconds = 0.1, Seconds = plan.EnduranceSeconds });
+                held[choice] = await HoldAsync(choice, plan.EnduranceSeconds);
             }
 
             // Where all fall behind, the one that does so least is still to be found.
-            if (held.Values.Any(KeepsUp))
+            isHeld = held.Values.Any(KeepsUp);
+            foreach ((Choice choice, TrialRound turn) in held)
             {
-                fallen = [.. choices.Where(choice => !KeepsUp(held[choice]))];
-                running.RemoveAll(fallen.Contains);
-                foreach (Choice choice in fallen)
+                if (isHeld && !KeepsUp(turn))
                 {
-                    rounds[choice].Add(held[choice]);
+                    Drop(choice, turn);
                 }
             }
         }
@@ -155,7 +156,30 @@ internal static class Adviser
             }
         }
 
-        return [.. choices.Select(choice => new Trial(choice, rounds[choice], fallen.Contains(choice), again[choice]))];
+        // What keeps up now and then may have done so the first time, and in all short turns.
+        while (plan.LastSeconds > 0 && isHeld && Choose(Trials()) is { IsSure: true, Best: var best })
+        {
+            TrialRound last = await HoldAsync(best, plan.LastSeconds);
+            if (KeepsUp(last))
+            {
+                break;
+            }
+
+            Drop(best, last);
+        }
+
+        return Trials();
+
+        Trial[] Trials() => [.. choices.Select(choice => new Trial(choice, rounds[choice], fallen.Contains(choice), again[choice]))];
+
+        Task<TrialRound> HoldAsync(Choice choice, double seconds) => PlayAsync(choice, load with { WarmSeconds = 0.1, Seconds = seconds });
+
+        void Drop(Choice choice, TrialRound turn)
+        {
+            fallen.Add(choice);
+            running.Remove(choice);
+            rounds[choice] = [turn];
+        }
 
         async Task<TrialRound> PlayAsync(Choice choice, EchoLoad turn)
         {

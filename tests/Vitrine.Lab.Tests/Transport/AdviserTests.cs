@@ -125,6 +125,31 @@ public sealed class AdviserTests
     }
 
     [Fact]
+    public async Task WhoIsToBeChosen_HoldsOutOnceMore_OrFalls()
+    {
+        const string Agent = """
+            while read -r order
+            do
+              case $order in
+                *lucky*'"seconds":60'[,}]*) latency=9000000;;
+                *lucky*) latency=100000;;
+                *) latency=200000;;
+              esac
+              echo "{\"valuesUs\":[$latency,$latency,$latency,$latency,$latency,$latency,$latency,$latency,$latency,$latency]}"
+            done
+            """;
+        await using LoadProcess agent = new(ChildProcess.Start("sh", ["-c", Agent]));
+        IReadOnlyList<Trial> trials = await Adviser.TryAsync([At("lucky"), At("steady")], Choice("").Load, new(5, 5, TimeSpan.Zero, true, 24, 60), agent, _ => { }, CancellationToken.None);
+        Assert.Equal((true, false), (trials[0].FallsBehind, trials[1].FallsBehind));
+        Assert.Equal((1, 5), (trials[0].Rounds.Count, trials[1].Rounds.Count));
+        Advice advice = Adviser.Choose(trials);
+        Assert.Equal("steady", advice.Best.Name);
+        Assert.Contains("lucky falls behind", advice.Text, StringComparison.Ordinal);
+
+        static Choice At(string name) => Choice(name) with { Load = Choice(name).Load with { Address = name } };
+    }
+
+    [Fact]
     public void TwoRounds_AreNotEnough() => Assert.Equal(0, Adviser.Choose([Rounds("one", [1, 1]), Rounds("other", [9, 9])]).Sureness);
 
     [Fact]
