@@ -11,6 +11,7 @@ internal sealed class FrameScanner(SafeFileHandle file, int readAheadBytes = 256
     private byte[] _buffer = new byte[readAheadBytes];
     private long _bufferAt; // place in the file of the buffer's first byte
     private int _from, _until;
+    private long _roomUntil; // length of the file when the rest of it was room
 
     /// <summary>Place in the file of what comes next.</summary>
     public long Position => _bufferAt + _from;
@@ -44,15 +45,18 @@ internal sealed class FrameScanner(SafeFileHandle file, int readAheadBytes = 256
     /// <summary>Whether there is nothing from here to the end of the file but room for frames: zeros, or nothing at all. Stays here.</summary>
     public bool IsAtRoom()
     {
-        long position = Position;
-        bool isRoom = true;
-        while (isRoom && (_from < _until || TryFill()))
+        long position = Position, length = Length;
+
+        // Frames are written into room one after the other: what was room stays it behind one that is not there yet.
+        bool isRoom = true, isKnown = length == _roomUntil;
+        while (isRoom && (_from < _until || (!isKnown && TryFill())))
         {
             isRoom = !_buffer.AsSpan(_from, _until - _from).ContainsAnyExcept((byte)0);
             _from = _until;
         }
 
         Seek(position);
+        _roomUntil = isRoom ? length : 0;
         return isRoom;
     }
 
