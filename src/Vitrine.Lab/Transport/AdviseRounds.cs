@@ -29,11 +29,9 @@ internal static class AdviseRounds
     private static readonly EchoLoad s_frames = s_calls with { PayloadBytes = 32, RequestsPerSecond = PathRate.FramesPerSecond, WarmSeconds = 4, Seconds = 3 };
 
     /// <summary>How long pictures are sent without a pause before they are compared: version 2 of BBR, which takes more than 2 % of losses for congestion,
-    /// carries them for 6 to 12 s over a path that loses 3 %, and less and less from then on.</summary>
-    private const double EnduranceSeconds = 24;
-
-    /// <summary>How long whoever is to be chosen for pictures sends them once more: it may have held out by luck.</summary>
-    private const double LastSeconds = 60;
+    /// carries them for 6 to 12 s over a path that loses 3 %, and less and less from then on. Whoever is to be chosen sends them once more: it may have
+    /// held out by luck.</summary>
+    private static readonly Endurance s_ofFrames = new(24, 60);
 
     /// <summary>Bytes of each of the answers that fill a path, larger until more do not carry more.</summary>
     private static readonly int[] s_chunks = [8 << 10, 32 << 10, 128 << 10, 512 << 10];
@@ -130,13 +128,13 @@ internal static class AdviseRounds
         double roundTripMs = (profile.Paths[0].Up.Delay + profile.Paths[0].Down.Delay).TotalMilliseconds;
         (PathRate rate, _, _, _) = await MeasureRateAsync(choices, roundTripMs, agent, options, (_, share) => report(0.1 * share), cancellationToken);
         List<AdviceCheck> checks = [];
-        foreach ((string what, EchoLoad load, double endurance) in ((string, EchoLoad, double)[])[("calls", s_calls, 0), ("frames", s_frames with { ReplyBytes = FrameBytes(rate, null) }, EnduranceSeconds)])
+        foreach ((string what, EchoLoad load, Endurance? endurance) in ((string, EchoLoad, Endurance?)[])[("calls", s_calls, null), ("frames", s_frames with { ReplyBytes = FrameBytes(rate, null) }, s_ofFrames)])
         {
             double from = 0.1 + (0.45 * checks.Count);
             IReadOnlyList<Trial> tried = await Adviser.TryAsync(choices, load, Plan(options, roundTripMs, endurance), agent, share => report(from + (0.15 * share)), cancellationToken);
             Advice advice = Adviser.Choose(tried);
             IReadOnlyList<Trial> longer = await Adviser.TryAsync(
-                choices, load with { Seconds = load.Seconds * (options.Quick ? 1 : 2) }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 8, TimeSpan.FromMinutes(10), false, endurance, endurance > 0 ? LastSeconds : 0), agent,
+                choices, load with { Seconds = load.Seconds * (options.Quick ? 1 : 2) }, options.Quick ? new(3, 3, TimeSpan.Zero, false) : new(4, 8, TimeSpan.FromMinutes(10), false, endurance), agent,
                 share => report(from + 0.15 + (0.3 * share)), cancellationToken);
             (double ratio, double low, double high) = Adviser.OverBest(longer, advice.Best.Name);
             var metrics = new Dictionary<string, double>
@@ -176,8 +174,8 @@ internal static class AdviseRounds
 
     /// <summary>How long an adviser takes for one question: longer where a turn begins with many round trips. Of two choices that are alike, one is ahead
     /// in all of four turns once in eight times, by chance; in all of seven, once in 64.</summary>
-    private static TrialPlan Plan(LabOptions options, double roundTripMs, double enduranceSeconds) =>
-        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(7, 12, TimeSpan.FromSeconds(75 + (0.1 * roundTripMs)), true, enduranceSeconds, enduranceSeconds > 0 ? LastSeconds : 0);
+    private static TrialPlan Plan(LabOptions options, double roundTripMs, Endurance? endurance) =>
+        options.Quick ? new(3, 3, TimeSpan.Zero, true) : new(7, 12, TimeSpan.FromSeconds(75 + (0.1 * roundTripMs)), true, endurance);
 
     private static IEnumerable<Choice> Choices(EchoServerProcess server, EchoCertificate certificate)
     {
@@ -278,8 +276,8 @@ internal static class AdviseRounds
         // 3. Which is best for pictures at that rate, and for calls.
         EchoLoad frames = s_frames with { ReplyBytes = FrameBytes(rate, look), WarmSeconds = options.Quick ? 1 : s_frames.WarmSeconds, Seconds = options.Quick ? 1 : s_frames.Seconds };
         EchoLoad calls = s_calls with { Seconds = options.Quick ? 1 : 2 };
-        IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options, roundTripMs, EnduranceSeconds), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
-        IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options, roundTripMs, 0), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
+        IReadOnlyList<Trial> pictured = await Adviser.TryAsync(choices, frames, Plan(options, roundTripMs, s_ofFrames), agent, done => report("Pictures, by turns", 0.4 + (0.3 * done)), cancellationToken);
+        IReadOnlyList<Trial> called = await Adviser.TryAsync(choices, calls, Plan(options, roundTripMs, null), agent, done => report("Calls, by turns", 0.7 + (0.3 * done)), cancellationToken);
         Advice forPictures = Adviser.Choose(pictured), forCalls = Adviser.Choose(called);
         foreach ((string what, IReadOnlyList<Trial> trials) in ((string, IReadOnlyList<Trial>)[])[("frames", pictured), ("calls", called)])
         {

@@ -40,9 +40,13 @@ internal sealed record Trial(Choice Choice, IReadOnlyList<TrialRound> Rounds, bo
 /// <param name="RoundsMax">Turns of each at most.</param>
 /// <param name="Time">No turn begins after it, once each has had <paramref name="RoundsMin"/>.</param>
 /// <param name="EndsWhenKnown">Whether it ends as soon as the advice is sure.</param>
-/// <param name="EnduranceSeconds">Of a turn that each has to hold out before all others; 0: none.</param>
-/// <param name="LastSeconds">Of a turn that whoever would be chosen has to hold out after all others; 0: none.</param>
-internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown, double EnduranceSeconds = 0, double LastSeconds = 0);
+/// <param name="Endurance">What has to be held out besides; null: nothing.</param>
+internal sealed record TrialPlan(int RoundsMin, int RoundsMax, TimeSpan Time, bool EndsWhenKnown, Endurance? Endurance = null);
+
+/// <summary>Long turns, which whoever falls behind in drops out after.</summary>
+/// <param name="FirstSeconds">Of one before all others, for each.</param>
+/// <param name="LastSeconds">Of one after all others, for whoever would be chosen.</param>
+internal sealed record Endurance(double FirstSeconds, double LastSeconds);
 
 /// <summary>What the adviser says.</summary>
 /// <param name="Best">The choice that is most often near the best.</param>
@@ -105,15 +109,15 @@ internal static class Adviser
         var rounds = choices.ToDictionary(choice => choice, _ => new List<TrialRound>());
         HashSet<Choice> fallen = [];
         var again = choices.ToDictionary(choice => choice, _ => 0);
-        int before = plan.EnduranceSeconds > 0 ? 1 : 0;
-        bool isHeld = true; // by somebody
-        if (plan.EnduranceSeconds > 0)
+        int before = plan.Endurance is null ? 0 : 1;
+        bool isHeld = false; // by somebody
+        if (plan.Endurance is { FirstSeconds: var first })
         {
             Dictionary<Choice, TrialRound> held = [];
             foreach (Choice choice in choices)
             {
                 report(held.Count / (double)choices.Count / (plan.RoundsMax + before));
-                held[choice] = await HoldAsync(choice, plan.EnduranceSeconds);
+                held[choice] = await HoldAsync(choice, first);
             }
 
             // Where all fall behind, the one that does so least is still to be found.
@@ -157,9 +161,9 @@ internal static class Adviser
         }
 
         // What keeps up now and then may have done so the first time, and in all short turns.
-        while (plan.LastSeconds > 0 && isHeld && Choose(Trials()) is { IsSure: true, Best: var best })
+        while (isHeld && Choose(Trials()) is { IsSure: true, Best: var best })
         {
-            TrialRound last = await HoldAsync(best, plan.LastSeconds);
+            TrialRound last = await HoldAsync(best, plan.Endurance!.LastSeconds);
             if (KeepsUp(last))
             {
                 break;

@@ -139,7 +139,7 @@ public sealed class AdviserTests
             done
             """;
         await using LoadProcess agent = new(ChildProcess.Start("sh", ["-c", Agent]));
-        IReadOnlyList<Trial> trials = await Adviser.TryAsync([At("lucky"), At("steady")], Choice("").Load, new(5, 5, TimeSpan.Zero, true, 24, 60), agent, _ => { }, CancellationToken.None);
+        IReadOnlyList<Trial> trials = await Adviser.TryAsync([At("lucky"), At("steady")], Choice("").Load, new(5, 5, TimeSpan.Zero, true, new(24, 60)), agent, _ => { }, CancellationToken.None);
         Assert.Equal((true, false), (trials[0].FallsBehind, trials[1].FallsBehind));
         Assert.Equal((1, 5), (trials[0].Rounds.Count, trials[1].Rounds.Count));
         Advice advice = Adviser.Choose(trials);
