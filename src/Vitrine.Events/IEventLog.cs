@@ -107,6 +107,10 @@ public sealed record EventGroup(string Name, IReadOnlyList<string> Topics, Commi
     /// <summary>Of <see cref="CommitPolicy.Automatic"/>.</summary>
     public TimeSpan CommitInterval { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Joins only while there are fewer members than partitions, and waits until then: one more would have nothing to read, and have all of
+    /// them shared anew whenever it comes or goes. A log that cannot say how many there are lets it join.</summary>
+    public bool StandsBy { get; init; }
+
     /// <summary>The member has got partitions, with what was known of them. Called before the first of their events is read.</summary>
     public Action<IReadOnlyList<PartitionState>>? Assigned { get; init; }
 

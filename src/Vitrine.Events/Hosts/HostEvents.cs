@@ -161,7 +161,7 @@ public sealed class HostEvents : IAsyncDisposable
             // A member that was replaced is a new one: what it knew is read again.
             ExactlyOnceProcessor<Event, Event> processor = new(
                 log, format, format,
-                new(WatchGroup, EventTopics.OfHosts, () => new HostWatch(Recorder.Stamp, new()), new DeadLetters(Recorder.Stamp, WatchGroup).Add) { Time = _time });
+                new(WatchGroup, EventTopics.OfHosts, () => new HostWatch(Recorder.Stamp, new()), new DeadLetters(Recorder.Stamp, WatchGroup).Add) { Time = _time, StandsBy = true });
             try
             {
                 await processor.RunAsync(_stop.Token);

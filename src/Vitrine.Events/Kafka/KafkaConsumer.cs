@@ -14,6 +14,9 @@ namespace Vitrine.Events.Kafka;
 /// events are needed to know as much again.</remarks>
 internal sealed class KafkaConsumer : KafkaPolling, IEventConsumer
 {
+    // Of those that stand by; partitions of a member that is gone are the others' by then.
+    private static readonly TimeSpan s_lookInterval = TimeSpan.FromSeconds(30);
+
     private readonly EventGroup _group;
     private readonly IProducer<byte[], byte[]>? _producer;
     private readonly Dictionary<TopicPartition, EventPlace> _committed = []; // as far as it is durable
@@ -51,6 +54,11 @@ internal sealed class KafkaConsumer : KafkaPolling, IEventConsumer
         {
             string found = string.Join(", ", counts.Select(each => $"{log.Topics.NameOf(each.Key)} has {each.Value}"));
             throw new EventLogException(EventLogFailure.Topic, $"The topics of the group {group.Name} do not have the same number of partitions, so what belongs together would not be together: {found}. Give all of them the largest (kafka-topics --alter --partitions).");
+        }
+
+        if (group.StandsBy)
+        {
+            await log.WaitForRoomAsync(group.Name, counts.Values.Max(), s_lookInterval, cancellationToken);
         }
 
         IProducer<byte[], byte[]>? producer = null;

@@ -109,6 +109,32 @@ public sealed class KafkaLog : IEventLog
         }
     }
 
+    /// <summary>Ends when a group has fewer members than there are partitions, or nobody can say how many it has.</summary>
+    /// <param name="group">Its name.</param>
+    /// <param name="partitions">Of each of its topics.</param>
+    /// <param name="interval">It looks again after one to two of them: who waits does not come back at the same moment as all others.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    internal async Task WaitForRoomAsync(string group, int partitions, TimeSpan interval, CancellationToken cancellationToken)
+    {
+        while (await Task.Run(() => MembersOf(group), cancellationToken) >= partitions)
+        {
+            await Task.Delay(interval * (1 + Random.Shared.NextDouble()), cancellationToken);
+        }
+    }
+
+    // Null: not known. Whoever joins then hears what is wrong, if something is.
+    private int? MembersOf(string group)
+    {
+        try
+        {
+            return _admin.ListGroup(Options.TopicPrefix + group, KafkaClients.QuestionTimeout)?.Members.Count;
+        }
+        catch (KafkaException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Makes a consumer that tells this log what it hears.</summary>
     internal ConsumerBuilder<byte[], byte[]> MakeConsumer(ConsumerConfig config) =>
         new ConsumerBuilder<byte[], byte[]>(config).SetErrorHandler((_, error) => Hear(error)).SetLogHandler(Ignore);

@@ -54,6 +54,7 @@ public sealed class ExactlyOnceProcessor<TIn, TOut>(IEventLog log, EventFormat<T
             new(options.Group, options.Topics, CommitPolicy.Transactional)
             {
                 Start = options.Start,
+                StandsBy = options.StandsBy,
                 Assigned = Assign,
                 Revoked = _ => GiveBackAsync(member!),
                 Lost = _ => ThrowAway(),
@@ -261,6 +262,9 @@ public sealed record ExactlyOnceOptions<TIn, TOut>(
 {
     /// <summary>Where a new group begins.</summary>
     public EventStart Start { get; init; } = EventStart.Oldest;
+
+    /// <inheritdoc cref="EventGroup.StandsBy"/>
+    public bool StandsBy { get; init; }
 
     /// <summary>How often workers are told that time passes, while there are no events.</summary>
     public TimeSpan TickInterval { get; init; } = TimeSpan.FromSeconds(1);

@@ -9,8 +9,11 @@ namespace Vitrine.Lab.Events;
 /// <summary>Appends to Kafka and reads from it, beside librdkafka's own client (<c>kcat</c>) on the same cluster with the same settings.</summary>
 internal static class KafkaRounds
 {
-    private const int EventBytes = 1024, EventsABatch = 100, Callers = 16, Partitions = 6;
+    private const int EventBytes = 1024, EventsABatch = 100, Partitions = 6;
     private const string Topic = "lab";
+
+    // kcat has up to 100,000 events on their way, whatever it waits for.
+    private static readonly int[] s_callers = [16, 64];
 
     // The cluster for tests keeps about 5 MB of a partition.
     private const int MockPartitions = 32;
@@ -50,13 +53,18 @@ internal static class KafkaRounds
             string lines = Path.Combine(folder, "lines");
             int readEvents = options.Quick ? 10_000 : mock is null ? ReadEvents : MockReadEvents, appendEvents = options.Quick ? 20_000 : 200_000;
             await File.WriteAllLinesAsync(lines, Enumerable.Range(0, appendEvents).Select(Line), cancellationToken);
-            int rounds = options.Quick ? 1 : 5;
-            List<Pace> append = [], appendPeer = [], read = [], readPeer = [];
+            int rounds = options.Quick ? 1 : 7;
+            List<Pace>[] append = [.. s_callers.Select(_ => new List<Pace>())];
+            List<Pace> appendPeer = [], read = [], readPeer = [];
             await using KafkaLog log = KafkaLog.Open(cluster);
             for (int round = 0; round < rounds; round++)
             {
                 report("Appending to Kafka", 0.7 * round / rounds);
-                append.Add(await AppendAsync(log, appendEvents, cancellationToken));
+                for (int i = 0; i < s_callers.Length; i++)
+                {
+                    append[i].Add(await AppendAsync(log, appendEvents, s_callers[i], cancellationToken));
+                }
+
                 if (kcat is not null)
                 {
                     appendPeer.Add(await PlayAsync(kcat, appendEvents, ["-P", "-l", lines, .. Common(cluster), "-X", "enable.idempotence=true", "-X", $"linger.ms={cluster.Linger.TotalMilliseconds}"], cancellationToken));
@@ -74,7 +82,11 @@ internal static class KafkaRounds
             }
 
             string where = mock is null ? "kafka" : "kafka-mock";
-            Add(run, $"{where}/append-{Callers}x{EventsABatch}x1KB", append, appendPeer);
+            for (int i = 0; i < s_callers.Length; i++)
+            {
+                Add(run, $"{where}/append-{s_callers[i]}x{EventsABatch}x1KB", append[i], appendPeer);
+            }
+
             Add(run, $"{where}/read-1KB", read, readPeer);
         }
         finally
@@ -124,9 +136,9 @@ internal static class KafkaRounds
         return [.. common];
     }
 
-    private static async Task<Pace> AppendAsync(KafkaLog log, int events, CancellationToken cancellationToken)
+    private static async Task<Pace> AppendAsync(KafkaLog log, int events, int callers, CancellationToken cancellationToken)
     {
-        LatencyHistogram[] latencies = [.. Enumerable.Range(0, Callers).Select(_ => new LatencyHistogram())];
+        LatencyHistogram[] latencies = [.. Enumerable.Range(0, callers).Select(_ => new LatencyHistogram())];
         int left = events / EventsABatch;
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
         long allocated = GC.GetTotalAllocatedBytes(precise: true), begun = Stopwatch.GetTimestamp();

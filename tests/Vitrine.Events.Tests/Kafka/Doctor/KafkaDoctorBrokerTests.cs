@@ -1,6 +1,7 @@
 using System.Text;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using Vitrine.Events.Hosts;
 using Vitrine.Events.Kafka;
 using Vitrine.Events.Kafka.Doctor;
 using Xunit.Abstractions;
@@ -83,6 +84,35 @@ public class KafkaDoctorBrokerTests(ITestOutputHelper output)
         Assert.Equal("1000", settings.Single().Entries["retention.ms"].Value);
         await admin.DeleteTopicsAsync(["new"]);
         Assert.DoesNotContain("new", setup.Broker.Topics.Keys);
+    }
+
+    [LibrdkafkaFact]
+    public async Task FullGroup_IsJoinedOnceAMemberIsGone()
+    {
+        await using SeededSetup setup = new();
+        SeededBroker broker = setup.Broker;
+        broker.Brokers = [new(1, new("localhost", broker.Port))];
+        (broker.Group, broker.Members) = ("vitrine.watch", 2);
+        await using KafkaLog log = KafkaLog.Open(new() { Bootstrap = $"localhost:{broker.Port}", Partitions = 2 });
+        using CancellationTokenSource stop = new(s_patience);
+        Task joining = log.JoinAsync(new("watch", [EventTopics.Sessions], CommitPolicy.Manual) { StandsBy = true }, stop.Token).AsTask();
+        Task room = log.WaitForRoomAsync("watch", 2, TimeSpan.FromMilliseconds(20), stop.Token);
+        await Until.HoldsAsync(() => Looks() >= 5);
+        Assert.False(joining.IsCompleted);
+        Assert.False(room.IsCompleted);
+
+        broker.Members = 1;
+        await room;
+        Assert.DoesNotContain(broker.Asked, asked => asked.StartsWith(nameof(KafkaApi.JoinGroup), StringComparison.Ordinal));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => joining);
+
+        // Where nobody may say how many there are, it joins as it would have.
+        broker.Group = "vitrine.other";
+        broker.Members = 2;
+        await log.WaitForRoomAsync("watch", 2, TimeSpan.FromMilliseconds(20), default).WaitAsync(s_patience);
+
+        int Looks() => broker.Asked.Count(asked => asked.StartsWith("15 ", StringComparison.Ordinal));
     }
 
     [BrokerFact]

@@ -41,8 +41,12 @@ internal sealed class SeededTopic(int partitions)
 /// real broker speaks so, librdkafka's own broker and client show.</summary>
 internal sealed class SeededBroker : IAsyncDisposable
 {
+    // Only clients of ours ask for these.
+    private const KafkaApi DescribeGroups = (KafkaApi)15, ListGroups = (KafkaApi)16;
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
+    private readonly List<string> _asked = [];
     private readonly TimeProvider _time;
     private readonly Task _accepting;
     private long _producers = 1000;
@@ -103,6 +107,12 @@ internal sealed class SeededBroker : IAsyncDisposable
     /// <summary>How many times nobody coordinates yet.</summary>
     public int CoordinatorAfter { get; set; }
 
+    /// <summary>A group that there is.</summary>
+    public string Group { get; set; } = "";
+
+    /// <summary>Of <see cref="Group"/>.</summary>
+    public int Members { get; set; }
+
     public TimeSpan ClockAhead { get; set; }
 
     public KafkaDisk Disk { get; set; } = new("/var/lib/kafka", KafkaError.None, 1L << 40, 1L << 39);
@@ -115,6 +125,8 @@ internal sealed class SeededBroker : IAsyncDisposable
         [KafkaApi.FindCoordinator] = (1, 2),
         [KafkaApi.JoinGroup] = (2, 3),
         [KafkaApi.LeaveGroup] = (1, 2),
+        [DescribeGroups] = (0, 0),
+        [ListGroups] = (0, 0),
         [KafkaApi.SaslHandshake] = (0, 1),
         [KafkaApi.ApiVersions] = (0, 0),
         [KafkaApi.CreateTopics] = (2, 4),
@@ -131,7 +143,16 @@ internal sealed class SeededBroker : IAsyncDisposable
     public Dictionary<KafkaApi, (short Least, short Most)> Offered { get; } = new(AllOffered);
 
     /// <summary>What was asked, in order.</summary>
-    public List<string> Asked { get; } = [];
+    public IReadOnlyList<string> Asked
+    {
+        get
+        {
+            lock (_asked)
+            {
+                return [.. _asked];
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -261,9 +282,9 @@ internal sealed class SeededBroker : IAsyncDisposable
             reader.Tags();
         }
 
-        lock (Asked)
+        lock (_asked)
         {
-            Asked.Add($"{api} {version}");
+            _asked.Add($"{api} {version}");
             if (!client.IsIn && api is not (KafkaApi.ApiVersions or KafkaApi.SaslHandshake or KafkaApi.SaslAuthenticate))
             {
                 return null;
@@ -301,6 +322,8 @@ internal sealed class SeededBroker : IAsyncDisposable
                 KafkaApi.FindCoordinator => FindCoordinator(ref reader, answer),
                 KafkaApi.JoinGroup => JoinGroup(ref reader, answer, refused),
                 KafkaApi.LeaveGroup => answer.Int32(0).Int16(0),
+                ListGroups => answer.Int16(0).Int32(1).String(Group).String("consumer"),
+                DescribeGroups => Describe(answer),
                 KafkaApi.AddPartitionsToTxn => AddPartitions(ref reader, answer, refused),
                 KafkaApi.EndTxn => answer.Int32(0).Int16(0),
                 KafkaApi.DescribeLogDirs => DescribeLogDirs(answer),
@@ -550,6 +573,10 @@ internal sealed class SeededBroker : IAsyncDisposable
         KafkaError error = refused != KafkaError.None ? refused : ErrorUnless(reader.Int32() <= Number(Settings["group.max.session.timeout.ms"]), KafkaError.InvalidSessionTimeout);
         return answer.Int32(0).Int16((short)error).Int32(1).String("range").String("member").String(error == KafkaError.None ? "member" : "").Int32(0);
     }
+
+    private KafkaWriter Describe(KafkaWriter answer) =>
+        answer.Int32(1).Int16(0).String(Group).String("Stable").String("consumer").String("range")
+            .Each(Enumerable.Range(0, Members).ToArray(), static (writer, index) => writer.String($"member-{index}").String("vitrine").String("/127.0.0.1").Bytes([]).Bytes([]));
 
     private static KafkaWriter AddPartitions(ref KafkaReader reader, KafkaWriter answer, KafkaError refused)
     {
