@@ -31,6 +31,7 @@ public sealed class CommandLineTests
     [InlineData("lab", "transport", "--only", "weak", "--networks", "dsl,nowhere")]
     [InlineData("lab", "transport", "--only", "weak", "--networks", "trace=/none.trace;rtt=10")]
     [InlineData("lab", "transport", "--quic-threads", "0")]
+    [InlineData("lab", "transport", "--crash")]
     [InlineData("share", "--quic-threads", "65")]
     [InlineData("echo", "serve", "--cert", "/none.pem", "--key", "/none.pem", "--port", "65531")]
     public void WrongUsage_ExitsWith2InThreeLinesAtMost(params string[] arguments)

@@ -4,6 +4,7 @@ using Vitrine.Events;
 using Vitrine.Events.Kafka;
 using Vitrine.Lab;
 using Vitrine.Lab.Browser;
+using Vitrine.Lab.Events;
 using Vitrine.Lab.Report;
 using Vitrine.Lab.Transport;
 using Vitrine.Measurement;
@@ -24,6 +25,7 @@ internal sealed class LabVerb : Verb
     private readonly Option<double?> _minutes = new("--minutes") { HelpName = "N", Description = "how long soak paints (default: 5), the soak of motion plays (default: 30), transport loads each server (default: 5), or the alarms of events are waited for (default: 30)" };
     private readonly Option<string> _against = new("--against") { HelpName = "PROGRAM", Description = "another build of vitrine, which motion measures beside this one" };
     private readonly Option<bool> _advise = new("--advise") { Description = "transport: say which transport, buffers and codec rate to take, and how sure that is" };
+    private readonly Option<bool> _crash = new("--crash") { Description = "events: kill who appends, works on events and reads at random moments, and look for every event afterwards" };
     private readonly Option<string> _to = new("--to") { HelpName = "URL", Description = "with --advise: the host to advise about, as it printed its address; without it, this machine" };
     private readonly Option<string> _fingerprint = new("--fingerprint") { HelpName = "SHA256", Description = "with --to: of the host's certificate, as it printed it" };
     private readonly Option<string> _networks = new("--networks") { HelpName = "LIST", Description = "weak, advice-check, live: over these emulated networks, with commas between them: names, or figures such as 'trace=FILE;up=FILE;rtt=100;jitter=20;loss=5;burst=3;reorder=1;duplicate=1' (traces are Mahimahi's; without one, rate=MBIT/S; milliseconds of the round trip, per cent of each direction)" };
@@ -34,7 +36,7 @@ internal sealed class LabVerb : Verb
     public LabVerb(Terminal terminal)
         : base(
             "lab",
-            "Measures on this machine, beside its peers: capture, convert, latency, motion, transport, playback, soak. Without a name, lists what there is.",
+            "Measures on this machine, beside its peers: capture, convert, latency, motion, transport, playback, events, soak. Without a name, lists what there is.",
             ("vitrine lab", "what there is, what each needs and how long it takes"),
             ("vitrine lab capture --json capture.json --report reports", "figures for programs and a page for people"),
             ("vitrine lab latency --quick", "a first look"),
@@ -42,11 +44,12 @@ internal sealed class LabVerb : Verb
             ("vitrine lab transport --advise --to 'https://host:8790/?t=TOKEN' --fingerprint AB:CD:...", "the same for the path to a host that shares"),
             ("vitrine lab transport --only weak,handover", "what bad networks, and leaving one for another, do to requests"),
             ("vitrine lab transport --only weak --networks 'dsl,trace=lte.down;up=lte.up;rtt=40;reorder=1'", "the same over an emulated DSL line, and over a recorded link"),
-            ("vitrine lab transport --only live --networks dsl --report reports", "a live film over an emulated DSL line, frame by frame, by each transport"))
+            ("vitrine lab transport --only live --networks dsl --report reports", "a live film over an emulated DSL line, frame by frame, by each transport"),
+            ("vitrine lab events --crash --kafka kafka-1:9092", "what kills lose or double on a cluster; without --kafka, in a folder"))
     {
         _terminal = terminal;
         Arguments.Add(_name);
-        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _to, _fingerprint, _networks, _quicThreads, _kafka])
+        foreach (Option option in (Option[])[_json, _report, _compare, _quick, _only, _minutes, _against, _advise, _crash, _to, _fingerprint, _networks, _quicThreads, _kafka])
         {
             Options.Add(option);
         }
@@ -80,7 +83,7 @@ internal sealed class LabVerb : Verb
         }
 
         string[] only = parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-        only = parsed.GetValue(_advise) ? [.. only, TransportLaboratory.Advise] : only;
+        only = [.. only, .. (string[])(parsed.GetValue(_advise) ? [TransportLaboratory.Advise] : []), .. (string[])(parsed.GetValue(_crash) ? [EventsLaboratory.Crash] : [])];
         if (only.FirstOrDefault(part => !laboratory.Description.Parts.Contains(part)) is { } unknown)
         {
             string parts = laboratory.Description.Parts.Count == 0 ? "It runs as a whole." : $"It has {string.Join(", ", laboratory.Description.Parts)}.";

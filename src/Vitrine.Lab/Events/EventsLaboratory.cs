@@ -6,15 +6,18 @@ namespace Vitrine.Lab.Events;
 /// <summary>What keeping events costs, and how late they are durable, beside what the disk can do.</summary>
 public sealed class EventsLaboratory : ILaboratory
 {
-    private const string Append = "append", Read = "read", Kafka = "kafka", Detect = "detect", Alarms = "alarms", Fleet = "fleet", Crash = "crash";
+    /// <summary>The part that kills.</summary>
+    public const string Crash = "crash";
+
+    private const string Append = "append", Read = "read", Kafka = "kafka", Detect = "detect", Alarms = "alarms", Fleet = "fleet";
 
     /// <inheritdoc/>
     public LaboratoryDescription Description { get; } = new(
         "events",
         "How many events a second are durable, and when; how fast they are read. Beside raw writes to the same disk, and, on Kafka, beside librdkafka's own client.",
         [],
-        [],
-        TimeSpan.FromMinutes(8),
+        ["librdkafka1", "kcat"],
+        TimeSpan.FromMinutes(20),
         TimeSpan.FromSeconds(40))
     {
         Parts = [Append, Read, Kafka, Detect, Alarms, Fleet, Crash],
