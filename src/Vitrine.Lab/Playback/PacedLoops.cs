@@ -1,4 +1,3 @@
-using System.Globalization;
 using Vitrine.Frames;
 using Vitrine.Measurement;
 
@@ -46,13 +45,13 @@ internal abstract class PacedLoop(string name, int rateHz)
     public void RunRound(TimeSpan duration, TimeProvider time)
     {
         ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuBefore);
-        (long busyBefore, long stolenBefore) = MachineTimes();
+        MachineTimes before = MachineTimes.Now();
         long started = time.GetMonotonicNanoseconds();
         Run(started + (long)duration.TotalNanoseconds, time, isCounted: true);
         _wallNs += time.GetMonotonicNanoseconds() - started;
-        (long busyAfter, long stolenAfter) = MachineTimes();
-        _othersNs += busyAfter - busyBefore;
-        _stolenNs += stolenAfter - stolenBefore;
+        MachineTimes after = MachineTimes.Now();
+        _othersNs += after.BusyNs - before.BusyNs;
+        _stolenNs += after.StolenNs - before.StolenNs;
         ProcessProbe.TryGetCpuNs(Environment.ProcessId, out long cpuAfter);
         _cpuNs += cpuAfter - cpuBefore;
         Series.EndRound();
@@ -66,15 +65,6 @@ internal abstract class PacedLoop(string name, int rateHz)
         Series.Record(errorNs);
         OffGrid.Record(Math.Abs(offGridNs));
         OverOneMillisecond += errorNs > 1_000_000 ? 1 : 0;
-    }
-
-    // proc(5): user, nice, system, idle, iowait, irq, softirq, steal, in hundredths of a second.
-    private static (long BusyNs, long StolenNs) MachineTimes()
-    {
-        string[] fields = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return (((int[])[1, 2, 3, 6, 7]).Sum(Ns), Ns(8));
-
-        long Ns(int field) => long.Parse(fields[field], CultureInfo.InvariantCulture) * 10_000_000;
     }
 }
 
