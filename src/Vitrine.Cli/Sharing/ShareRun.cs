@@ -156,7 +156,7 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
             "Sharing goes on, and something about its events does not work.", reason,
             settings.EventsKafka.Bootstrap is null ? "--events-folder FOLDER keeps them elsewhere, --events off not at all." : "--events off keeps none.");
 
-    // A disk that hangs does not hold up the end.
+    // A disk that hangs does not hold up the end, nor do brokers while a group is joined or left: what it had not done, others do.
     private async Task EndAsync(HostEvents? events)
     {
         try
@@ -165,7 +165,10 @@ internal sealed class ShareRun(Terminal terminal, ShareSettings settings, ShareR
         }
         catch (TimeoutException)
         {
-            terminal.Warn("The last events are not kept.", settings.EventsKafka.Bootstrap is null ? "The disk does not answer." : "Kafka does not answer.");
+            if (!events!.Recorder.IsOver)
+            {
+                terminal.Warn("The last events are not kept.", settings.EventsKafka.Bootstrap is null ? "The disk does not answer." : "Kafka does not answer.");
+            }
         }
     }
 

@@ -36,6 +36,9 @@ public sealed class EventRecorder(EventStamp stamp, Action<string>? failed = nul
     /// <summary>Makes the events; they are to be handed to <see cref="Record"/>.</summary>
     public EventStamp Stamp => stamp;
 
+    /// <summary>It has ended, and all that was recorded is kept, or counted as lost.</summary>
+    public bool IsOver => _waiting.Reader.Completion.IsCompleted && _writing.IsCompleted;
+
     /// <summary>Keeps what was recorded so far, and what comes. Once.</summary>
     /// <param name="log">Keeps the events; is not closed with it.</param>
     /// <param name="format">Writes them; registered for <see cref="EventTopics.All"/>.</param>

@@ -82,8 +82,11 @@ public sealed class EventRecorderTests : IDisposable
             Record(recorder, "more");
         }
 
+        Task ending = recorder.DisposeAsync().AsTask();
+        Assert.False(recorder.IsOver);
         gate.Held.SetResult();
-        await recorder.DisposeAsync();
+        await ending;
+        Assert.True(recorder.IsOver);
         List<Event> kept = await events.ReadAsync(EventTopics.Errors);
         Assert.Equal(EventRecorder.WaitingMax + 1, kept.Count(each => each.ErrorOccurred is not null));
         Assert.Equal(10ul, Assert.Single(kept, each => each.EventsLost is not null).EventsLost.Count);
