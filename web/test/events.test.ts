@@ -55,6 +55,15 @@ describe('HeldEvents', () => {
     expect(held.at(0)).toMatchObject({ host: 'h', atMs: Date.UTC(2030, 0, 1, 0, 0, 3, 123), isAlert: false });
   });
 
+  it('WhatWasToldByWhoWatches_IsOfTheHostThatItIsAbout', () => {
+    const held = new HeldEvents(100);
+    const told = (position: string, what: object): string =>
+      JSON.stringify({ position, taken: '2030-01-01T00:00:01Z', topic: 'minutes', text: '', event: { source: { hostName: 'watch' }, ...what } });
+    const host = { hostName: 'h' };
+    held.add([told('1', { minuteSummary: { host } }), told('2', { alertRaised: { alert: { host } } }), told('3', { alertCleared: { alert: { host } } }), told('4', { deadLetter: {} })]);
+    expect([3, 2, 1, 0].map(index => held.at(index).host)).toEqual(['h', 'h', 'h', 'watch']);
+  });
+
   it('OrdersBesideEachOther_ByTimeAndOneEndEach', () => {
     const held = new HeldEvents(100);
     held.add([line('t/0/5', 1), line('t/0/6', 9), line('t/1/3', 4), line('u/0/1', 7)]);

@@ -97,7 +97,7 @@ internal abstract class EventsSettingsVerb : SettingsVerb
         }
 
         string time = record.Time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        string text = kept.Event is null ? $"{record.Topic}: {kept.Text}" : $"{kept.Event.Source?.HostName ?? "?"}  {kept.Text}";
+        string text = kept.Event is null ? $"{record.Topic}: {kept.Text}" : $"{KeptEvents.HostOf(kept.Event)?.HostName ?? "?"}  {kept.Text}";
         return $"{Terminal.Muted(time)}  {Terminal.OneLine(text)}";
     }
 }

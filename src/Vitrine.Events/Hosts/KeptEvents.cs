@@ -41,6 +41,10 @@ public static class KeptEvents
     /// <summary>One as JSON, on one line.</summary>
     public static string ToJson(KeptEvent kept) => s_json.Format(kept);
 
+    /// <summary>Which host it is about: minutes and alerts are told by who watches, and say it. Null: that is not known.</summary>
+    public static EventSource? HostOf(Event? happened) =>
+        happened?.MinuteSummary?.Host ?? happened?.AlertRaised?.Alert?.Host ?? happened?.AlertCleared?.Alert?.Host ?? happened?.Source;
+
     /// <summary>What it says, as it is called in JSON: <c>viewerJoined</c>; empty when that is not known.</summary>
     public static string KindOf(Event? happened) => happened is null ? "" : s_what.Accessor.GetCaseFieldDescriptor(happened)?.JsonName ?? "";
 

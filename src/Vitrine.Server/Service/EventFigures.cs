@@ -75,8 +75,7 @@ internal sealed class EventFigures
     /// <exception cref="CallException"><see cref="CallStatusCode.OutOfRange"/>: there are too many hosts for so many steps.</exception>
     public void Add(Event happened, DateTimeOffset taken)
     {
-        // Minutes and alerts are told by who watches, and say which host they are of.
-        EventSource? source = happened.MinuteSummary?.Host ?? happened.AlertRaised?.Alert?.Host ?? happened.AlertCleared?.Alert?.Host ?? happened.Source;
+        EventSource? source = KeptEvents.HostOf(happened);
         if (source is null || taken < Since || (_host.Length > 0 && source.HostId != _host && source.HostName != _host))
         {
             return;

@@ -74,8 +74,8 @@ internal sealed class EventSearch
     /// <summary>Whether it is of the host and has the words.</summary>
     public bool Holds(KeptEvent kept)
     {
-        EventSource? source = kept.Event?.Source;
-        if (_host.Length > 0 && source?.HostId != _host && source?.HostName != _host)
+        EventSource? host = KeptEvents.HostOf(kept.Event);
+        if (_host.Length > 0 && host?.HostId != _host && host?.HostName != _host)
         {
             return false;
         }
@@ -84,7 +84,7 @@ internal sealed class EventSearch
         {
             if (!kept.Text.Contains(word, StringComparison.OrdinalIgnoreCase)
                 && !kept.Topic.Contains(word, StringComparison.OrdinalIgnoreCase)
-                && source?.HostName.Contains(word, StringComparison.OrdinalIgnoreCase) != true
+                && host?.HostName.Contains(word, StringComparison.OrdinalIgnoreCase) != true
                 && !KeptEvents.KindOf(kept.Event).Contains(word, StringComparison.OrdinalIgnoreCase))
             {
                 return false;

@@ -43,6 +43,7 @@ internal sealed class EventTable
         Event? happened = kept.Event;
         SharingStatistics? statistics = happened?.SharingStatistics;
         MinuteSummary? minute = happened?.MinuteSummary;
+        EventSource? host = KeptEvents.HostOf(happened);
         LatencyBuckets? latency = minute?.Latency;
         if (statistics is not null)
         {
@@ -57,7 +58,7 @@ internal sealed class EventTable
         Cell(Time(happened?.Time ?? kept.Taken));
         Cell(kept.Topic);
         Cell(KeptEvents.KindOf(happened));
-        Cell(happened?.Source?.HostName);
+        Cell(host?.HostName);
         Cell(Number(ViewerOf(happened)));
         Cell(kept.Position);
         Cell(kept.Text);
@@ -67,8 +68,8 @@ internal sealed class EventTable
         Cell(isTimed ? Number(LatencyCounts.PercentileMs(latency, 0.5)) : null);
         Cell(isTimed ? Number(LatencyCounts.PercentileMs(latency, 0.99)) : null);
         Cell(Time(kept.Taken));
-        Cell(happened?.Source?.HostId);
-        Cell(happened?.Source?.SessionId);
+        Cell(host?.HostId);
+        Cell(host?.SessionId);
         EndLine();
     }
 

@@ -34,6 +34,18 @@ public sealed class KeptEventsTests : IDisposable
     }
 
     [Fact]
+    public void WhatWasToldByWhoWatches_IsOfTheHostThatItIsAbout()
+    {
+        EventSource watch = new() { HostName = "watch" }, host = new() { HostName = "h" };
+        Assert.Same(host, KeptEvents.HostOf(new() { Source = watch, MinuteSummary = new() { Host = host } }));
+        Assert.Same(host, KeptEvents.HostOf(new() { Source = watch, AlertRaised = new() { Alert = new() { Host = host } } }));
+        Assert.Same(host, KeptEvents.HostOf(new() { Source = watch, AlertCleared = new() { Alert = new() { Host = host } } }));
+        Assert.Same(watch, KeptEvents.HostOf(new() { Source = watch, MinuteSummary = new() }));
+        Assert.Null(KeptEvents.HostOf(new()));
+        Assert.Null(KeptEvents.HostOf(null));
+    }
+
+    [Fact]
     public async Task TimesThatThereAreNot_AreAFault()
     {
         await using SampleEvents events = await SampleEvents.OpenAsync(_folder);

@@ -1,4 +1,4 @@
-import { type KeptEvent, timeOf } from './messages';
+import { type Happened, type KeptEvent, timeOf } from './messages';
 
 /** An event as the timeline needs it; the rest stays as it came until somebody opens it. */
 export interface HeldEvent {
@@ -69,6 +69,9 @@ export class HeldEvents {
   }
 }
 
+const hostOf = (happened: Happened | undefined): string =>
+  (happened?.minuteSummary?.host ?? happened?.alertRaised?.alert?.host ?? happened?.alertCleared?.alert?.host ?? happened?.source)?.hostName ?? '';
+
 function read(line: string): HeldEvent {
   const kept = JSON.parse(line) as KeptEvent;
   return {
@@ -76,7 +79,7 @@ function read(line: string): HeldEvent {
     taken: kept.taken,
     atMs: timeOf(kept.taken),
     topic: kept.topic,
-    host: kept.event?.source?.hostName ?? '',
+    host: hostOf(kept.event),
     text: kept.text,
     isAlert: kept.event?.alertRaised !== undefined,
     line,

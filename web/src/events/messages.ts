@@ -10,7 +10,16 @@ export interface KeptEvent {
   readonly taken: string;
   readonly topic: string;
   readonly text: string;
-  readonly event?: { readonly source?: Source; readonly alertRaised?: object; readonly eventsLost?: object } & Record<string, unknown>;
+  readonly event?: Happened;
+}
+
+/** Minutes and alerts are told by who watches, and say which host they are of. */
+export interface Happened extends Record<string, unknown> {
+  readonly source?: Source;
+  readonly minuteSummary?: { readonly host?: Source };
+  readonly alertRaised?: { readonly alert?: { readonly host?: Source } };
+  readonly alertCleared?: { readonly alert?: { readonly host?: Source } };
+  readonly eventsLost?: object;
 }
 
 export interface FigureStep {
