@@ -441,6 +441,12 @@ public sealed class EmbeddedLog : IEventLog
 
         // A file without an event has the name that the next one would get: it goes on.
         long first = LogFrame.FirstOffsetOf(frames);
+        if (_file is not null && _length == 0)
+        {
+            // Who began it was ended before its beginning was whole.
+            _room = _length = WriteHead(_file, first, LogFrame.TimeMicrosOf(frames));
+        }
+
         if (_file is null || (_length + frames.Length > _options.SegmentBytes && first > _segments[^1].FirstOffset))
         {
             BeginSegment(first, LogFrame.TimeMicrosOf(frames));
@@ -483,6 +489,32 @@ public sealed class EmbeddedLog : IEventLog
             RandomAccess.SetLength(_file, _length); // the room that is left
         }
 
+        int headBytes;
+        LogSegment segment = LogSegment.At(_options.Folder, firstOffset);
+        SafeFileHandle file = File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            headBytes = WriteHead(file, firstOffset, timeMicros);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            file.Dispose();
+            File.Delete(segment.Path); // it would be taken for damage
+            throw;
+        }
+
+        _file?.Dispose();
+        (_file, _length, _room) = (file, headBytes, headBytes);
+        lock (_lock)
+        {
+            _segments.Add(segment);
+        }
+    }
+
+    /// <summary>Begins a file, durably, with the places of all groups.</summary>
+    /// <returns>Bytes of it.</returns>
+    private int WriteHead(SafeFileHandle file, long firstOffset, long timeMicros)
+    {
         EventBatch places = new();
         lock (_lock)
         {
@@ -500,27 +532,10 @@ public sealed class EmbeddedLog : IEventLog
         LogFrame frame = new(firstOffset, timeMicros, 0, places.Bytes);
         byte[] head = new byte[frame.Bytes];
         frame.Write(head, places.Body);
-        LogSegment segment = LogSegment.At(_options.Folder, firstOffset);
-        SafeFileHandle file = File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        try
-        {
-            RandomAccess.Write(file, head, 0);
-            RandomAccess.FlushToDisk(file);
-            DurableFolder.Flush(_options.Folder);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            file.Dispose();
-            File.Delete(segment.Path); // it would be taken for damage
-            throw;
-        }
-
-        _file?.Dispose();
-        (_file, _length, _room) = (file, head.Length, head.Length);
-        lock (_lock)
-        {
-            _segments.Add(segment);
-        }
+        RandomAccess.Write(file, head, 0);
+        RandomAccess.FlushToDisk(file);
+        DurableFolder.Flush(_options.Folder);
+        return head.Length;
     }
 
     // What was written of frames that failed goes when the file is opened anew, if not now; so does the room that is left.

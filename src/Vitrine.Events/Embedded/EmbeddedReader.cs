@@ -190,6 +190,7 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
             return false;
         }
 
+        bool isFinal = false;
         while (true)
         {
             FrameState state = _scanner!.TryRead(out LogFrame frame, out _body);
@@ -206,7 +207,15 @@ public sealed class EmbeddedReader : IEventReader, IDisposable
                 return true;
             }
 
-            LogSegment? after = SegmentAfter(_segment!); // first: once there is one, this file does not grow
+            // Once there is another file, this one does not grow; it may have until then, since it was read.
+            LogSegment? after = SegmentAfter(_segment!);
+            if (after is not null && !isFinal)
+            {
+                isFinal = true;
+                _scanner.Seek(_scanner.Position);
+                continue;
+            }
+
             (long position, long length) = (_scanner.Position, _scanner.Length);
             if (!_scanner.IsAtRoom() && !MayBeBeingWritten(position, after))
             {

@@ -51,9 +51,14 @@ internal static class CrashRounds
 
             report("Looking for every event", 0.95);
             (List<(EventPosition Position, string Number)> inputs, List<(EventPosition Position, string Number, string Sum)> outputs) = await DrainAsync(kept, start, cancellationToken);
-            reader ??= await Child.StartAsync(options, "events-follow", $"{kept}\t{Next()}", cancellationToken);
-            await reader.UntilAsync(lines => outputs.Count == 0 || lines.Any(line => line.StartsWith($"read {outputs[^1].Position} ", StringComparison.Ordinal)), cancellationToken);
-            Take(await reader.KillAsync());
+            if (outputs.Count > 0 && (read.Count == 0 || read[^1].Position != outputs[^1].Position))
+            {
+                reader ??= await Child.StartAsync(options, "events-follow", $"{kept}\t{Next()}", cancellationToken);
+                string last = $"read {outputs[^1].Position} ";
+                await reader.SaysAsync(lines => lines[^1].StartsWith(last, StringComparison.Ordinal), cancellationToken); // else what was not read is counted
+            }
+
+            Take(reader is null ? [] : await reader.KillAsync());
             reader = null;
 
             HashSet<string> known = [.. inputs.Select(input => input.Number)];
@@ -204,13 +209,14 @@ internal static class CrashRounds
             await process.Input.WriteLineAsync(order.AsMemory(), cancellationToken);
             await process.Input.FlushAsync(cancellationToken);
             Child child = new(process);
-            await child.UntilAsync(lines => lines.Count > 0, cancellationToken);
-            return child;
+            return await child.SaysAsync(lines => lines.Count > 0, cancellationToken)
+                ? child
+                : throw new LaboratoryException($"A process did not begin in a minute: {process.Errors}");
         }
 
-        public async Task UntilAsync(Func<IReadOnlyList<string>, bool> condition, CancellationToken cancellationToken)
-        {
-            bool isHeld = await Conditions.WaitAsync(
+        /// <summary>Waits a minute.</summary>
+        public Task<bool> SaysAsync(Func<IReadOnlyList<string>, bool> condition, CancellationToken cancellationToken) =>
+            Conditions.WaitAsync(
                 () =>
                 {
                     if (_process.HasExited)
@@ -224,11 +230,6 @@ internal static class CrashRounds
                     }
                 },
                 s_patience, TimeProvider.System, cancellationToken);
-            if (!isHeld)
-            {
-                throw new LaboratoryException($"A process did not get on in a minute: {_process.Errors}");
-            }
-        }
 
         /// <summary>Ends it as a crash would.</summary>
         /// <returns>What it said, to the end.</returns>

@@ -198,6 +198,37 @@ public sealed class EmbeddedLogTests : IDisposable
         Assert.Equal(20, Numbers.Read(again).Count);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    [InlineData(39)]
+    public async Task OwnerThatEndedWhileItBeganAFile_LeavesPlacesToTheNextOnes(int headBytes)
+    {
+        byte[] head;
+        await using (EmbeddedLog log = Open())
+        {
+            EventBatch batch = Numbers.Batch(0, 3);
+            batch.AddPlace("asleep", EventPlace.At(2));
+            await log.AppendAsync(batch);
+            head = await File.ReadAllBytesAsync(Files()[^1]);
+        }
+
+        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{3:D20}.events"), head[..headBytes]);
+        using EmbeddedReader reader = EmbeddedReader.Open(_folder, EventStart.Oldest);
+        Assert.Equal([0, 1, 2], Numbers.Read(reader));
+        for (int i = 3; i < 6; i++)
+        {
+            await using EmbeddedLog next = Open();
+            Assert.Equal(i, next.EndOffset);
+            Assert.True(next.TryGetPlace("asleep", out EventPlace place));
+            Assert.Equal(EventPlace.At(2), place);
+            await AppendAsync(next, i, 1);
+            Assert.Equal([i], Numbers.Read(reader));
+        }
+
+        Assert.Equal((2, 0), (Files().Length, reader.Missed));
+    }
+
     [Fact]
     public async Task OldFiles_AreRemoved_AndReadersToldWhatTheyMissed()
     {
@@ -287,6 +318,35 @@ public sealed class EmbeddedLogTests : IDisposable
         }
 
         Assert.Equal(Enumerable.Range(0, 5001).Select(i => (long)i), await reading);
+        Assert.Equal((0, 0), (reader.Missed, reader.Damage.Count));
+    }
+
+    [Fact]
+    public async Task AReaderThatIsAlwaysAtTheEnd_GetsAllOnce()
+    {
+        const int Count = 4000;
+        await using EmbeddedLog log = Open(options => options with { SegmentBytes = 500 });
+        await AppendAsync(log, 0, 1);
+        using EmbeddedReader reader = EmbeddedReader.Open(_folder, EventStart.Oldest);
+        Task<List<long>> reading = Task.Run(() =>
+        {
+            List<long> numbers = [];
+            for (long until = Environment.TickCount64 + (long)s_patience.TotalMilliseconds; numbers.Count < Count && reader.Missed == 0 && Environment.TickCount64 < until;)
+            {
+                if (reader.TryRead(out EventRecord record))
+                {
+                    numbers.Add(Numbers.Of(record));
+                }
+            }
+
+            return numbers;
+        });
+        for (int i = 1; i < Count; i++)
+        {
+            await AppendAsync(log, i, 1);
+        }
+
+        Assert.Equal(Enumerable.Range(0, Count).Select(i => (long)i), await reading);
         Assert.Equal((0, 0), (reader.Missed, reader.Damage.Count));
     }
 
