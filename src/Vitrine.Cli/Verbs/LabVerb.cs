@@ -82,8 +82,17 @@ internal sealed class LabVerb : Verb
             return _terminal.Fail(ExitCode.Usage, $"--quic-threads {quicThreads} cannot be used.", $"A number from 1 to {EchoServer.QuicThreadsMax}.");
         }
 
-        string[] only = parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-        only = [.. only, .. (string[])(parsed.GetValue(_advise) ? [TransportLaboratory.Advise] : []), .. (string[])(parsed.GetValue(_crash) ? [EventsLaboratory.Crash] : [])];
+        List<string> only = [.. parsed.GetValue(_only)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? []];
+        if (parsed.GetValue(_advise))
+        {
+            only.Add(TransportLaboratory.Advise);
+        }
+
+        if (parsed.GetValue(_crash))
+        {
+            only.Add(EventsLaboratory.Crash);
+        }
+
         if (only.FirstOrDefault(part => !laboratory.Description.Parts.Contains(part)) is { } unknown)
         {
             string parts = laboratory.Description.Parts.Count == 0 ? "It runs as a whole." : $"It has {string.Join(", ", laboratory.Description.Parts)}.";

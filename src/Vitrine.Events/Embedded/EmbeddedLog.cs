@@ -432,21 +432,21 @@ public sealed class EmbeddedLog : IEventLog
 
     private void WriteDurably(ReadOnlySpan<byte> frames)
     {
+        long first = LogFrame.FirstOffsetOf(frames);
         if (_file is null && _segments.Count > 0)
         {
             _file = File.OpenHandle(_segments[^1].Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             RandomAccess.SetLength(_file, _length); // cuts off what was never acknowledged
+            if (_length == 0)
+            {
+                // Who began it was ended before its beginning was whole.
+                _length = WriteHead(_file, first, LogFrame.TimeMicrosOf(frames));
+            }
+
             _room = _length;
         }
 
         // A file without an event has the name that the next one would get: it goes on.
-        long first = LogFrame.FirstOffsetOf(frames);
-        if (_file is not null && _length == 0)
-        {
-            // Who began it was ended before its beginning was whole.
-            _room = _length = WriteHead(_file, first, LogFrame.TimeMicrosOf(frames));
-        }
-
         if (_file is null || (_length + frames.Length > _options.SegmentBytes && first > _segments[^1].FirstOffset))
         {
             BeginSegment(first, LogFrame.TimeMicrosOf(frames));
@@ -489,9 +489,9 @@ public sealed class EmbeddedLog : IEventLog
             RandomAccess.SetLength(_file, _length); // the room that is left
         }
 
-        int headBytes;
         LogSegment segment = LogSegment.At(_options.Folder, firstOffset);
         SafeFileHandle file = File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        int headBytes;
         try
         {
             headBytes = WriteHead(file, firstOffset, timeMicros);
