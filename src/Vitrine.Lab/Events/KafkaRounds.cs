@@ -88,6 +88,8 @@ internal static class KafkaRounds
             }
 
             Add(run, $"{where}/read-1KB", read, readPeer);
+            AddPeer(run, "append-1KB", appendPeer);
+            AddPeer(run, "read-1KB", readPeer);
         }
         finally
         {
@@ -202,8 +204,15 @@ internal static class KafkaRounds
         run.Add(latency.Count > 0 ? RoundSeries.ToCase(name, latency, parameters, metrics) : new CaseRecord { Name = name, Parameters = parameters, Metrics = metrics });
         if (peer.Count > 0)
         {
-            run.Add(new CaseRecord { Name = $"librdkafka/{name[(name.IndexOf('/', StringComparison.Ordinal) + 1)..]}", Metrics = new Dictionary<string, double> { ["eventsPerSecond"] = RoundSeries.Median([.. peer.Select(each => each.PerSecond)]) } });
             run.AddRatio($"{name} eventsPerSecond vs librdkafka", [.. own.Select(each => each.PerSecond)], [.. peer.Select(each => each.PerSecond)], 0.8, lowerIsBetter: false);
+        }
+    }
+
+    private static void AddPeer(RunBuilder run, string name, List<Pace> peer)
+    {
+        if (peer.Count > 0)
+        {
+            run.Add(new CaseRecord { Name = $"librdkafka/{name}", Metrics = new Dictionary<string, double> { ["eventsPerSecond"] = RoundSeries.Median([.. peer.Select(each => each.PerSecond)]) } });
         }
     }
 
