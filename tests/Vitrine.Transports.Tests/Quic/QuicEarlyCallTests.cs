@@ -29,7 +29,7 @@ public sealed class QuicEarlyCallTests
     [QuicFact]
     public async Task HandshakeNeverEnds_WhatMayNotHappenTwiceDoesNotHappen()
     {
-        await using EarlyCaller caller = await EarlyCaller.StartAsync(options => options with { HandshakeTimeout = TimeSpan.FromSeconds(1) });
+        await using EarlyCaller caller = await EarlyCaller.StartAsync(options => options with { HandshakeTimeout = TimeSpan.FromSeconds(3) });
         await using QuicStream once = await caller.CallAsync(s_once), repeatable = await caller.CallAsync(s_repeatable);
         Assert.Equal(1, await caller.Repeatable.WaitAsync(QuicCallHost.Patience));
         await QuicPair.UntilAsync(() => caller.Statistics.HandshakesFailed > 0);
