@@ -8,7 +8,8 @@ namespace Vitrine.Events.Embedded;
 /// <summary>A durable log in a folder of this machine. What is appended is on the disk when <see cref="AppendAsync"/> says so; what waits at the
 /// same time is written together and synchronised once.</summary>
 /// <remarks>
-/// <para>Thread-safe. One process owns the folder; others may read (<see cref="EmbeddedReader"/>). A thread of its own writes.</para>
+/// <para>Thread-safe. One process owns the folder; others may read (<see cref="EmbeddedReader"/>). A thread of its own writes; another one removes what is
+/// old with each new file, and makes the one after it where they are filled fast.</para>
 /// <para>Each file begins with a frame that has the places of all groups, so that only the last file is read when the log is opened. What
 /// is torn at its end was never acknowledged, and is cut off. What does not read elsewhere is left where it is, passed over and told
 /// (<see cref="Damage"/>).</para>
@@ -22,8 +23,10 @@ public sealed class EmbeddedLog : IEventLog
 
     // Where a file need not grow, its data is all that a disk has to write: two thirds of the time that it takes where the file system writes down, each
     // time, that it has grown. Room for so many writes like the one that has none; at a low rate for hours.
-    private const int RoomWrites = 256, RoomBytesMin = 1 << 20, ZerosBytes = 256 << 10;
-    private static readonly byte[] s_zeros = new byte[ZerosBytes];
+    private const int RoomWrites = 256, RoomBytesMin = 1 << 20;
+
+    // Whoever fills a file faster would wait for room again and again: the next one is made meanwhile, with all its room.
+    private static readonly TimeSpan s_fastFile = TimeSpan.FromMinutes(1);
 
     // Callers who come back come within microseconds of each other; who has not come by then is doing something else.
     private static readonly TimeSpan s_gatherPause = TimeSpan.FromMicroseconds(50);
@@ -36,11 +39,15 @@ public sealed class EmbeddedLog : IEventLog
     private readonly Dictionary<string, EventPlace> _places; // durable ones; _lock
     private readonly Dictionary<string, byte[]> _states; // likewise
     private readonly Dictionary<string, EmbeddedConsumer> _members = []; // one a group; _lock
-    private readonly List<LogSegment> _segments; // the writer changes it, under _lock; others read it under _lock
+    private readonly List<LogSegment> _segments; // _lock
     private readonly Stack<AppendCompletion> _spareCompletions = new();
-    private SafeFileHandle? _file; // of the last segment; the writer's
+    private LogSegment? _last; // of the segments; the writer's
+    private SafeFileHandle? _file; // of it; likewise
     private long _length; // of it, as far as it is durable
     private long _room; // its length on the disk: zeros up to there, for what comes next
+    private long _begunAt; // when the last file was begun; 0: before the log was opened
+    private NextFile? _next; // what comes after it, where files are filled fast
+    private Task _chores = Task.CompletedTask; // what is done beside the writing of a file, and over before the next one is begun
     private Pending _filling;
     private Pending _writing;
     private TaskCompletionSource? _drained; // while somebody waits for room
@@ -58,6 +65,7 @@ public sealed class EmbeddedLog : IEventLog
     {
         (_options, _ownership) = (options, ownership);
         (_segments, _places, _states, Damage) = (recovered.Segments, recovered.Places, recovered.States, recovered.Damage);
+        _last = _segments is [.., LogSegment last] ? last : null;
         (_nextOffset, _endOffset, _timeMicros, _length) = (recovered.NextOffset, recovered.NextOffset, recovered.TimeMicros, recovered.Length);
         (_filling, _writing) = (new(options.PendingBytesMax), new(options.PendingBytesMax));
         _writer = new(Write) { IsBackground = true, Name = "event log" };
@@ -110,6 +118,7 @@ public sealed class EmbeddedLog : IEventLog
             }
 
             ownership = Own(options.Folder);
+            NextFile.RemoveFrom(options.Folder);
             EmbeddedLog log = new(options, ownership, Recover(options));
             log._writer.Start();
             return log;
@@ -194,8 +203,11 @@ public sealed class EmbeddedLog : IEventLog
         }
 
         _work.Release();
-        await Task.Run(_writer.Join);
-        ForgetFile();
+        await Task.Run(() =>
+        {
+            _writer.Join();
+            ForgetFile();
+        });
         _work.Dispose();
         await _ownership.DisposeAsync();
     }
@@ -369,7 +381,6 @@ public sealed class EmbeddedLog : IEventLog
             }
 
             EventLogException? failure = null;
-            int files = _segments.Count;
             long begun = Stopwatch.GetTimestamp();
             try
             {
@@ -383,10 +394,6 @@ public sealed class EmbeddedLog : IEventLog
 
             (_writeTime, _expected) = (Stopwatch.GetElapsedTime(begun), _writing.Completions.Count + _filling.Completions.Count);
             End(failure);
-            if (_segments.Count > files)
-            {
-                RemoveOld();
-            }
         }
     }
 
@@ -407,35 +414,12 @@ public sealed class EmbeddedLog : IEventLog
         }
     }
 
-    // Oldest first; the last one stays.
-    private void RemoveOld()
-    {
-        try
-        {
-            long bytes = _segments.Sum(segment => new FileInfo(segment.Path).Length);
-            DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
-            while (_segments.Count > 1 && (bytes > _options.RetentionBytes || _segments[1].ReadTime() < oldest))
-            {
-                bytes -= new FileInfo(_segments[0].Path).Length;
-                File.Delete(_segments[0].Path);
-                lock (_lock)
-                {
-                    _segments.RemoveAt(0);
-                }
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            EventLogMeter.NotRemoved.Add(1); // they are tried again with the next file
-        }
-    }
-
     private void WriteDurably(ReadOnlySpan<byte> frames)
     {
         long first = LogFrame.FirstOffsetOf(frames);
-        if (_file is null && _segments.Count > 0)
+        if (_file is null && _last is not null)
         {
-            _file = File.OpenHandle(_segments[^1].Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            _file = File.OpenHandle(_last.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             RandomAccess.SetLength(_file, _length); // cuts off what was never acknowledged
             if (_length == 0)
             {
@@ -447,7 +431,7 @@ public sealed class EmbeddedLog : IEventLog
         }
 
         // A file without an event has the name that the next one would get: it goes on.
-        if (_file is null || (_length + frames.Length > _options.SegmentBytes && first > _segments[^1].FirstOffset))
+        if (_file is null || (_length + frames.Length > _options.SegmentBytes && first > _last!.FirstOffset))
         {
             BeginSegment(first, LogFrame.TimeMicrosOf(frames));
         }
@@ -469,9 +453,9 @@ public sealed class EmbeddedLog : IEventLog
         long until = Math.Min(from + Math.Max(RoomBytesMin, RoomWrites * bytesAWrite), Math.Max(from, _options.SegmentBytes));
         try
         {
-            for (_room = from; _room < until; _room = Math.Min(until, _room + ZerosBytes))
+            for (_room = from; _room < until; _room = Math.Min(until, _room + NextFile.Zeros.Length))
             {
-                RandomAccess.Write(_file!, s_zeros.AsSpan(0, (int)Math.Min(until - _room, ZerosBytes)), _room);
+                RandomAccess.Write(_file!, NextFile.Zeros[..(int)Math.Min(until - _room, NextFile.Zeros.Length)], _room);
             }
         }
         catch (IOException)
@@ -489,8 +473,11 @@ public sealed class EmbeddedLog : IEventLog
             RandomAccess.SetLength(_file, _length); // the room that is left
         }
 
+        EndChores();
         LogSegment segment = LogSegment.At(_options.Folder, firstOffset);
-        SafeFileHandle file = File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        long room = 0;
+        SafeFileHandle file = _next?.Take(segment.Path, out room)
+            ?? File.OpenHandle(segment.Path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         int headBytes;
         try
         {
@@ -504,10 +491,51 @@ public sealed class EmbeddedLog : IEventLog
         }
 
         _file?.Dispose();
-        (_file, _length, _room) = (file, headBytes, headBytes);
+        (_file, _last, _length, _room) = (file, segment, headBytes, Math.Max(headBytes, room));
         lock (_lock)
         {
             _segments.Add(segment);
+        }
+
+        long now = Stopwatch.GetTimestamp();
+        NextFile? next = _begunAt != 0 && Stopwatch.GetElapsedTime(_begunAt, now) < s_fastFile ? new(_options.Folder, _options.SegmentBytes) : null;
+        (_next, _begunAt) = (next, now);
+        _chores = Task.Factory.StartNew(
+            () =>
+            {
+                RemoveOld();
+                next?.Make();
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private void EndChores()
+    {
+        _next?.Stop();
+        _chores.GetAwaiter().GetResult();
+    }
+
+    // Oldest first; the last one stays. No file is begun meanwhile.
+    private void RemoveOld()
+    {
+        try
+        {
+            LogSegment[] segments = Segments;
+            long bytes = segments.Sum(segment => new FileInfo(segment.Path).Length);
+            DateTimeOffset oldest = _options.Time.GetUtcNow() - _options.RetentionAge;
+            for (int i = 0; i + 1 < segments.Length && (bytes > _options.RetentionBytes || segments[i + 1].ReadTime() < oldest); i++)
+            {
+                bytes -= new FileInfo(segments[i].Path).Length;
+                File.Delete(segments[i].Path);
+                lock (_lock)
+                {
+                    _segments.Remove(segments[i]);
+                }
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            EventLogMeter.NotRemoved.Add(1); // they are tried again with the next file
         }
     }
 
@@ -538,9 +566,12 @@ public sealed class EmbeddedLog : IEventLog
         return head.Length;
     }
 
-    // What was written of frames that failed goes when the file is opened anew, if not now; so does the room that is left.
+    // What was written of frames that failed goes when the file is opened anew, if not now; so does the room that is left. The next file goes too: what it
+    // takes of a full disk may be what is missing.
     private void ForgetFile()
     {
+        EndChores();
+        _next?.Discard();
         try
         {
             if (_file is not null)

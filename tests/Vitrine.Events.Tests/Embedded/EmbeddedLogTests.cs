@@ -120,6 +120,49 @@ public sealed class EmbeddedLogTests : IDisposable
     }
 
     [Fact]
+    public async Task AFileThatIsFilledFast_HasTheNextOneMadeMeanwhile()
+    {
+        const int FileBytes = 1_000_000;
+        await using (EmbeddedLog log = Open(options => options with { SegmentBytes = FileBytes }))
+        {
+            long number = 0;
+            for (int files = 2; files <= 4; files++)
+            {
+                while (Files().Length < files)
+                {
+                    await AppendAsync(log, number, 100);
+                    number += 100;
+                }
+
+                FileInfo next = new(Path.Combine(_folder, "next"));
+                await AssertSoonAsync(() => { next.Refresh(); return next.Exists && next.Length == FileBytes; }, "The next file is not made.");
+                if (files > 2)
+                {
+                    Assert.Equal(FileBytes, new FileInfo(Files()[^1]).Length);
+                }
+            }
+
+            using EmbeddedReader beside = EmbeddedReader.Open(_folder, EventStart.Oldest);
+            Assert.Equal(number, Numbers.Read(beside).Count);
+            Assert.Equal((0, 0), (beside.Missed, beside.Damage.Count));
+        }
+
+        Assert.DoesNotContain(Directory.GetFiles(_folder), file => Path.GetFileName(file) == "next");
+        Assert.All(Files(), file => Assert.InRange(new FileInfo(file).Length, 1, FileBytes));
+        Assert.InRange(new FileInfo(Files()[^1]).Length, 1, FileBytes / 2);
+    }
+
+    [Fact]
+    public async Task ANextFileThatAKilledOwnerLeft_IsRemoved()
+    {
+        string left = Path.Combine(_folder, "next");
+        await File.WriteAllBytesAsync(left, new byte[1000]);
+        await using EmbeddedLog log = Open();
+        Assert.False(File.Exists(left));
+        Assert.Equal((0, 0), (log.EndOffset, log.Damage.Count));
+    }
+
+    [Fact]
     public async Task DamageInTheMiddle_IsToldAndPassedOver()
     {
         await using (EmbeddedLog log = Open())
@@ -199,10 +242,13 @@ public sealed class EmbeddedLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(10)]
-    [InlineData(39)]
-    public async Task OwnerThatEndedWhileItBeganAFile_LeavesPlacesToTheNextOnes(int headBytes)
+    [InlineData(0, 0)]
+    [InlineData(10, 0)]
+    [InlineData(39, 0)]
+    [InlineData(0, 5_000)]
+    [InlineData(10, 5_000)]
+    [InlineData(20, 5_000)]
+    public async Task OwnerThatEndedWhileItBeganAFile_LeavesPlacesToTheNextOnes(int headBytes, int roomBytes)
     {
         byte[] head;
         await using (EmbeddedLog log = Open())
@@ -213,7 +259,7 @@ public sealed class EmbeddedLogTests : IDisposable
             head = await File.ReadAllBytesAsync(Files()[^1]);
         }
 
-        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{3:D20}.events"), head[..headBytes]);
+        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{3:D20}.events"), [.. head[..headBytes], .. new byte[roomBytes]]);
         using EmbeddedReader reader = EmbeddedReader.Open(_folder, EventStart.Oldest);
         Assert.Equal([0, 1, 2], Numbers.Read(reader));
         for (int i = 3; i < 6; i++)
@@ -239,7 +285,7 @@ public sealed class EmbeddedLogTests : IDisposable
             await AppendAsync(log, i, 1);
         }
 
-        Assert.InRange(Files().Sum(file => new FileInfo(file).Length), 1, 2_500);
+        await AssertSoonAsync(() => Files().Sum(file => new FileInfo(file).Length) is >= 1 and <= 2_500, "Old files are still there.");
         Assert.InRange(log.BeginOffset, 1, 99);
         using EmbeddedReader late = EmbeddedReader.Open(log, EventStart.Oldest);
         List<long> numbers = Numbers.Read(late);
@@ -262,6 +308,7 @@ public sealed class EmbeddedLogTests : IDisposable
             }
         }
 
+        await AssertSoonAsync(() => Numbers.Read(log)[0] >= 60, "Files that are too old are still there.");
         List<long> kept = Numbers.Read(log);
         Assert.Equal(95, kept[^1]);
         Assert.InRange(kept[0], 60, 80);
@@ -403,14 +450,44 @@ public sealed class EmbeddedLogTests : IDisposable
     }
 
     [RootFact]
-    public async Task AFullDisk_RefusesAndGoesOnWhenThereIsRoom()
+    public Task AFullDisk_RefusesAndGoesOnWhenThereIsRoom() => FillDiskAsync(new EmbeddedLogOptions { Folder = "" }.SegmentBytes);
+
+    [RootFact]
+    public Task AFullDiskWithFilesThatAreFilledFast_RefusesAndGoesOnWhenThereIsRoom() => FillDiskAsync(50_000);
+
+    [Fact]
+    public async Task AnAppend_MakesNothing()
+    {
+        await using EmbeddedLog log = Open();
+        EventBatch batch = Numbers.Batch(1, 1);
+        for (int i = 0; i < 200; i++)
+        {
+            await log.AppendAsync(batch);
+        }
+
+        Assert.Equal(0, Allocation.BytesOf(() =>
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                ValueTask<EventPosition> appended = log.AppendAsync(batch);
+                while (!appended.IsCompleted)
+                {
+                    Thread.Yield();
+                }
+
+                _ = appended.Result;
+            }
+        }));
+    }
+
+    private async Task FillDiskAsync(int fileBytes)
     {
         string disk = Path.Combine(_folder, "disk");
         Directory.CreateDirectory(disk);
         await RunAsync("mount", "-t", "tmpfs", "-o", "size=256k", "none", disk);
         try
         {
-            await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = Path.Combine(disk, "log") });
+            await using EmbeddedLog log = EmbeddedLog.Open(new() { Folder = Path.Combine(disk, "log"), SegmentBytes = fileBytes });
             string ballast = Path.Combine(disk, "ballast");
             await File.WriteAllBytesAsync(ballast, new byte[100 << 10]);
             EventBatch batch = new();
@@ -443,31 +520,6 @@ public sealed class EmbeddedLogTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task AnAppend_MakesNothing()
-    {
-        await using EmbeddedLog log = Open();
-        EventBatch batch = Numbers.Batch(1, 1);
-        for (int i = 0; i < 200; i++)
-        {
-            await log.AppendAsync(batch);
-        }
-
-        Assert.Equal(0, Allocation.BytesOf(() =>
-        {
-            for (int i = 0; i < 20; i++)
-            {
-                ValueTask<EventPosition> appended = log.AppendAsync(batch);
-                while (!appended.IsCompleted)
-                {
-                    Thread.Yield();
-                }
-
-                _ = appended.Result;
-            }
-        }));
-    }
-
     private static async Task RunAsync(string program, params string[] arguments)
     {
         using Process process = Process.Start(program, arguments);
@@ -481,6 +533,15 @@ public sealed class EmbeddedLogTests : IDisposable
     {
         EmbeddedLogOptions options = new() { Folder = _folder };
         return EmbeddedLog.Open(change?.Invoke(options) ?? options);
+    }
+
+    private static async Task AssertSoonAsync(Func<bool> condition, string otherwise)
+    {
+        for (long until = Environment.TickCount64 + (long)s_patience.TotalMilliseconds; !condition();)
+        {
+            Assert.True(Environment.TickCount64 < until, otherwise);
+            await Task.Delay(5);
+        }
     }
 
     private string[] Files() => [.. Directory.GetFiles(_folder, "*.events").Order()];
